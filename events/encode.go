@@ -1,0 +1,59 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// ErrTooLarge says that a fact's payload exceeds MaxPayload.
+var ErrTooLarge = errors.New("events: payload too large")
+
+// currentVersion is the version that Encode writes of each type.
+const currentVersion = 1
+
+// Encode turns an envelope into the message that carries it, on the subject of
+// its user or, for a touch, of its session. An Unknown comes out as it went in.
+func Encode(e Envelope) (Message, error) {
+	if unknown, ok := e.Event.(Unknown); ok {
+		return unknown.Message, nil
+	}
+	key := e.Event.SessionKey()
+	if err := errors.Join(key.Validate(), validateMessageID(e.ID)); err != nil {
+		return Message{}, err
+	}
+	data, err := json.Marshal(e.Event)
+	if err != nil {
+		return Message{}, fmt.Errorf("events: encode %s: %w", e.Event.EventType(), err)
+	}
+	if len(data) > MaxPayload {
+		return Message{}, fmt.Errorf("%w: %s of session %q has %d bytes, at most %d are allowed",
+			ErrTooLarge, e.Event.EventType(), key.Session, len(data), MaxPayload)
+	}
+	return Message{Subject: subjectOf(e.Event), Header: header(e), Data: data}, nil
+}
+
+func subjectOf(e Event) string {
+	key := e.SessionKey()
+	if e.EventType() == TypeTouched {
+		return TouchSubject(key)
+	}
+	return SessionSubject(key.Tenant, key.User)
+}
+
+func header(e Envelope) map[string][]string {
+	return map[string][]string{
+		HeaderMsgID:           {e.ID},
+		HeaderSpecVersion:     {specVersion},
+		HeaderID:              {e.ID},
+		HeaderType:            {versionedType(e.Event.EventType(), currentVersion)},
+		HeaderSource:          {e.Source},
+		HeaderTime:            {e.Time.UTC().Format(timeLayout)},
+		HeaderDataContentType: {contentTypeJSON},
+	}
+}
+
+func versionedType(t Type, version int) string {
+	return string(t) + ".v" + strconv.Itoa(version)
+}

@@ -1,0 +1,48 @@
+package events
+
+import "time"
+
+var sampleTime = time.Date(2026, 3, 14, 9, 26, 53, 589e6, time.UTC)
+
+// samples are one full and one minimal fact of every type; their bytes on the
+// wire are frozen under testdata/wire, one file for each name.
+func samples() map[string]Envelope {
+	key := Key{Tenant: "shop", User: "42", Session: "0195f1c2-7d1e-7c3a-9f52-6f2f0a9d3b10"}
+	foreign := Key{Tenant: "café", User: "anna@example.com", Session: "a b/c.d>*"}
+	at := TimestampOf(sampleTime)
+	later := TimestampOf(sampleTime.Add(720 * time.Hour))
+	envelope := func(id string, e Event) Envelope {
+		return Envelope{ID: id, Source: "/posse/recorder", Time: sampleTime, Event: e}
+	}
+	return map[string]Envelope{
+		"session.logged_in.v1.full": envelope("0195f1c2-7d1e-7c3a-9f52-6f2f0a9d3b11", LoggedIn{
+			Key: key, EventTimestamp: at, Created: at, Expires: later,
+			Platform: "ios", AppVersion: "1.8.1", Build: "231",
+			Personal: LoginPersonal{
+				Username: "till3", DisplayName: "Till 3 <b>", AvatarURL: "https://shop.example/a.png",
+				DeviceLabel: "Counter iPad", UserAgent: "WCPOS/1.8.1 (ios; build 231)",
+				ClientHints: map[string]string{"Sec-CH-UA-Platform": `"iOS"`}, IP: "2001:db8::7",
+			},
+		}),
+		"session.logged_in.v1.minimal": envelope("login-2", LoggedIn{
+			Key: foreign, EventTimestamp: at, Created: at, Expires: later,
+		}),
+		"session.refreshed.v1.full": envelope("refresh-1", Refreshed{
+			Key: key, EventTimestamp: at, Expires: later, Generation: 7,
+			Personal: DevicePersonal{IP: "203.0.113.9", UserAgent: "WCPOS/1.8.2 (ios; build 240)"},
+		}),
+		"session.refreshed.v1.minimal": envelope("refresh-2", Refreshed{Key: foreign, EventTimestamp: at, Expires: later, Generation: 1}),
+		"session.touched.v1.full": envelope("touch-1", Touched{
+			Key: key, EventTimestamp: at, Personal: DevicePersonal{IP: "203.0.113.9", UserAgent: "curl/8"},
+		}),
+		"session.touched.v1.minimal": envelope("touch-2", Touched{Key: foreign, EventTimestamp: at}),
+		"session.revoked.v1.full": envelope("revoke-1", Revoked{
+			Key: key, EventTimestamp: at, Cause: CauseTerminate, InitiatingEntity: InitiatedByAdmin,
+			Actor: Actor{User: "1", Session: "0195f1c2-0000-7000-8000-000000000001"}, Expires: later, CommandID: "cmd-1",
+			Personal: RevokedPersonal{ActorIP: "198.51.100.4", ReasonAdmin: "tablet stolen", ReasonUser: "This device was reported lost."},
+		}),
+		"session.revoked.v1.minimal": envelope("revoke-2", Revoked{
+			Key: foreign, EventTimestamp: at, Cause: CauseIdle, InitiatingEntity: InitiatedByPolicy, Expires: later, CommandID: "cmd-2",
+		}),
+	}
+}

@@ -1,0 +1,100 @@
+package events
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Names of the streams, and the subjects each one binds.
+const (
+	StreamSessions    = "POS_SESSIONS"
+	StreamTouches     = "POS_TOUCHES"
+	StreamRevocations = "POS_REVOCATIONS"
+	StreamQuarantine  = "POS_QUARANTINE"
+
+	SubjectSessions    = "pos.v1.session.>"
+	SubjectTouches     = "pos.v1.touch.>"
+	SubjectRevocations = "pos.v1.revocation.*"
+	SubjectTick        = "pos.v1.tick"
+	SubjectQuarantine  = "pos.v1.quarantine.*"
+)
+
+const (
+	sessionPrefix    = "pos.v1.session."
+	touchPrefix      = "pos.v1.touch."
+	revocationPrefix = "pos.v1.revocation."
+	quarantinePrefix = "pos.v1.quarantine."
+	changedPrefix    = "pos.v1.changed."
+	gatewayPrefix    = "pos.v1.gateway."
+)
+
+// ErrInvalidSubject says that a subject is none of posse's.
+var ErrInvalidSubject = errors.New("events: invalid subject")
+
+// SessionSubject is where one user's history is published: every fact but
+// touches, in the order in which they happened.
+func SessionSubject(tenant, user string) string {
+	return sessionPrefix + EncodeToken(tenant) + "." + EncodeToken(user)
+}
+
+// TenantSessionsSubject matches the histories of all users of a tenant.
+func TenantSessionsSubject(tenant string) string {
+	return sessionPrefix + EncodeToken(tenant) + ".*"
+}
+
+// TouchSubject is where a session's activity is published; the stream keeps the
+// last message of each.
+func TouchSubject(k Key) string {
+	return touchPrefix + EncodeToken(k.Tenant) + "." + EncodeToken(k.User) + "." + EncodeToken(k.Session)
+}
+
+// RevocationSubject is where the relay publishes a tenant's revocations.
+func RevocationSubject(tenant string) string { return revocationPrefix + EncodeToken(tenant) }
+
+// QuarantineSubject is where a message of the named stream goes that cannot be
+// decoded.
+func QuarantineSubject(stream string) string { return quarantinePrefix + EncodeToken(stream) }
+
+// ChangedSubject is where the projector announces, on core NATS, which users of
+// a tenant changed.
+func ChangedSubject(tenant string) string { return changedPrefix + EncodeToken(tenant) }
+
+// GatewayStatusSubject is where a gateway reports, on core NATS, what it has
+// applied.
+func GatewayStatusSubject(gateway string) string { return gatewayPrefix + EncodeToken(gateway) }
+
+// GatewayStatusWildcard matches the status of every gateway, ChangedWildcard
+// the changes of every tenant.
+const (
+	GatewayStatusWildcard = gatewayPrefix + "*"
+	ChangedWildcard       = changedPrefix + "*"
+)
+
+// parseSubject returns the ids in a session or touch subject. The session is
+// empty for a session subject, whose facts name it in their payload.
+func parseSubject(subject string) (Key, error) {
+	if rest, ok := strings.CutPrefix(subject, sessionPrefix); ok {
+		return parseTokens(subject, rest, 2)
+	}
+	if rest, ok := strings.CutPrefix(subject, touchPrefix); ok {
+		return parseTokens(subject, rest, 3)
+	}
+	return Key{}, fmt.Errorf("%w: %q is neither a session nor a touch subject", ErrInvalidSubject, subject)
+}
+
+func parseTokens(subject, rest string, want int) (Key, error) {
+	tokens := strings.Split(rest, ".")
+	if len(tokens) != want {
+		return Key{}, fmt.Errorf("%w: %q has %d ids, want %d", ErrInvalidSubject, subject, len(tokens), want)
+	}
+	ids := make([]string, 3)
+	for i, token := range tokens {
+		id, err := DecodeToken(token)
+		if err != nil {
+			return Key{}, fmt.Errorf("%w: %q: %w", ErrInvalidSubject, subject, err)
+		}
+		ids[i] = id
+	}
+	return Key{Tenant: ids[0], User: ids[1], Session: ids[2]}, nil
+}

@@ -1,0 +1,155 @@
+// Package eventlog is the port to the log of facts, the only truth of posse.
+//
+// A log is a set of streams (see the names in package events). POS_SESSIONS
+// holds one history per user, appended to under an expectation; POS_TOUCHES
+// keeps the last activity of each session; POS_REVOCATIONS carries what
+// gateways must refuse. Everything else is a fold of these.
+//
+// The package holds no implementation and imports package events only; natslog
+// is the real one and eventlogtest the suite that every implementation passes.
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+)
+
+var (
+	// ErrConflict says that somebody else appended to the user's history after
+	// the sequence that the caller expected: reload, decide again, retry.
+	ErrConflict = errors.New("eventlog: the user's history moved on")
+	// ErrGap says that a reader's position cannot be continued: the log starts
+	// after it, ends before it, or is another log than the one it was taken in.
+	// What a fold made of it so far can no longer be trusted to become complete.
+	ErrGap = errors.New("eventlog: position does not continue in this log")
+	// ErrUnavailable says that the log could not be reached or did not answer in
+	// time. Whether an append happened is then unknown; repeating it with the
+	// same envelope ids is safe.
+	ErrUnavailable = errors.New("eventlog: log is unavailable")
+	// ErrNotFound says that there is no such message.
+	ErrNotFound = errors.New("eventlog: not found")
+)
+
+// Position is a place in one stream. It names the message, not only its number,
+// so that a stream that was recreated or rolled back is noticed.
+type Position struct {
+	Stream   string    // name of the stream
+	Created  time.Time // when that stream was created
+	Sequence uint64    // 0: before the first message
+	ID       string    // Nats-Msg-Id of the message at Sequence, "" for 0
+}
+
+// Recorded is a fact in its place.
+type Recorded struct {
+	events.Envelope
+
+	Stream   string
+	Sequence uint64
+	Time     time.Time // when the log stored it
+}
+
+// Batch is a run of consecutive messages of a stream, in order. Messages that
+// could not be decoded went to quarantine and are not among Events; End covers
+// them all the same.
+type Batch struct {
+	Events  []Recorded
+	End     Position
+	Pending uint64 // messages that were waiting behind this batch
+}
+
+// State is the extent of a stream.
+type State struct {
+	Created     time.Time
+	First, Last uint64 // Last is First-1 when it is empty
+	LastTime    time.Time
+}
+
+// Expectation is what an append relies on.
+type Expectation struct {
+	// LastSequence is the sequence of the last fact of the user that the caller
+	// saw, 0 for none.
+	LastSequence uint64
+}
+
+// Appender writes facts of one user.
+type Appender interface {
+	// Append stores the facts of one user, all or none, in order, and returns
+	// the sequence of the last one. A nil expectation relies on nothing. One to
+	// events.MaxActiveSessions+1 facts, all of the same tenant and user, none a
+	// touch. Repeating an append that happened returns the same sequence.
+	// Errors: ErrConflict, ErrUnavailable.
+	Append(ctx context.Context, facts []events.Envelope, expect *Expectation) (uint64, error)
+	// Touch stores last activities and returns when all are acknowledged. Only
+	// the newest of each session is kept. Errors: ErrUnavailable.
+	Touch(ctx context.Context, touches []events.Envelope) error
+}
+
+// Reader reads without following.
+type Reader interface {
+	// User returns the facts of one user after a sequence, oldest first.
+	User(ctx context.Context, tenant, user string, after uint64) ([]Recorded, error)
+	// LastTouch returns a session's newest activity, or ErrNotFound.
+	LastTouch(ctx context.Context, key events.Key) (Recorded, error)
+	// Read returns at most limit messages of a stream, from a sequence on.
+	Read(ctx context.Context, stream string, from uint64, limit int) (Batch, error)
+	// State returns the extent of a stream.
+	State(ctx context.Context, stream string) (State, error)
+}
+
+// Handler takes batches one after the other. An error is retried with the same
+// batch, with backoff, until the context ends, unless it wraps ErrHalt.
+type Handler func(ctx context.Context, batch Batch) error
+
+// ErrHalt, wrapped by a Handler's error, ends Follow with that error.
+var ErrHalt = errors.New("eventlog: follower halts")
+
+// FollowConfig says what to follow.
+type FollowConfig struct {
+	// Name appears in logs and metrics, for example "projector_sessions".
+	Name string
+	// Stream to follow. Required.
+	Stream string
+	// After is the position to continue from; the zero Position with Stream set
+	// by Follow means from the first message. It is checked at the start and
+	// whenever the connection is made anew: Follow returns an error that wraps
+	// ErrGap when it does not continue.
+	After Position
+	// MaxBatch is the most messages in one batch; 0 means 1000.
+	MaxBatch int
+	// MaxWait is how long a batch may wait to fill; 0 means 5 ms. A batch that
+	// reached the end of the stream does not wait.
+	MaxWait time.Duration
+	// Idle, if set, is called about once a second while the follower stands at
+	// the end of the stream, with the end as the server stated it.
+	Idle func(ctx context.Context, end Position) error
+}
+
+// Follower hands a stream to a handler, batch by batch and in order, from a
+// position on, until the context ends (nil) or it cannot go on (the error).
+// Lost connections heal without an error.
+type Follower interface {
+	Follow(ctx context.Context, config FollowConfig, handle Handler) error
+}
+
+// Revocations is the feed that gateways follow, as the relay writes it.
+type Revocations interface {
+	// PublishRevocations stores them in order, each under the message id
+	// "<POS_SESSIONS sequence>" of its tenant and with a TTL until its expiry,
+	// and returns when all are acknowledged.
+	PublishRevocations(ctx context.Context, revocations []events.Revocation) error
+	// PublishTick stores a tick in place of the last one.
+	PublishTick(ctx context.Context, tick events.Tick) error
+	// LastTick returns the newest tick, or ErrNotFound.
+	LastTick(ctx context.Context) (events.Tick, error)
+}
+
+// Log is all of it.
+type Log interface {
+	Appender
+	Reader
+	Follower
+	Revocations
+}

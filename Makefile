@@ -1,0 +1,126 @@
+# The one entry point to everything that is done with this repository.
+# `make` or `make help` lists the targets; each `##` below is a line of it.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The modules are those of go.work.
+MODULES  = $(or $(shell go list -m -f '{{.Dir}}'),$(error posse needs Go 1.26 or later: https://go.dev/dl))
+PATTERNS = $(addsuffix /...,$(MODULES))
+
+# The linter is pinned in .ci/tools and built once per version.
+LINT := $(CURDIR)/bin/tools/golangci-lint
+
+# What `make up` makes for the containers.
+SECRETS := deployments/secrets
+
+# `make test RACE=` runs every package without the race detector.
+RACE       ?= -race
+TEST_FLAGS ?= -shuffle=on -timeout=20m
+
+# each runs a command in every module, as a stranger who has only that module
+# would: without the workspace.
+define each
+@for module in $(MODULES); do \
+	(cd "$$module" && export GOWORK=off && $(1)) || { echo "failed in $${module#$(CURDIR)/}" >&2; exit 1; }; \
+done
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build posse and serve a demo shop on this machine
+	@bin/posse serve --demo
+
+.PHONY: build
+build: ## build the one binary, bin/posse
+	@CGO_ENABLED=0 go build -trimpath -o bin/posse ./services/posse
+
+.PHONY: test
+test: ## run all tests, under the race detector where there are goroutines
+	@.ci/need postgresql $(if $(RACE),gcc)
+	@$(MAKE) -k test-race test-plain
+
+# A package has goroutines if a file of it starts one, or imports what only
+# goroutines need or what calls back on goroutines of its own. Each package is
+# tested once, by one of the two below.
+CONCURRENT := ^[[:space:]]*go (func|[a-zA-Z_.]+)\(|^[[:space:]]*([a-z_]+ )?"(sync|sync/atomic|net/http|net/http/httptest|golang.org/x/sync/[a-z]+|go.uber.org/goleak|github.com/nats-io/[^"]+)"$$
+
+# packages-race and packages-plain print import paths.
+.PHONY: packages-race packages-plain
+packages-race:
+	@go list -f '{{.ImportPath}} {{.Dir}}' $(PATTERNS) | sort -u | while read -r path dir; do \
+		! grep -Eqs '$(CONCURRENT)' "$$dir"/*.go || echo "$$path"; done
+packages-plain:
+	@comm -23 <(go list $(PATTERNS) | sort -u) <($(MAKE) packages-race | sort -u)
+
+.PHONY: test-race test-plain
+test-race:
+	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS)
+test-plain:
+	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS)
+
+.PHONY: verify
+verify: verify-gen verify-fmt verify-modules lint ## fail on stale or unformatted files, lint, broken module boundaries
+
+# The state of the tree, without what is built or not ours.
+SNAPSHOT = find . -type f -not -path './.git/*' -not -path './bin/*' -print0 | sort -z | xargs -0 sha256sum
+
+.PHONY: verify-gen
+verify-gen:
+	@echo 'verify: generated files'
+	@before=$$($(SNAPSHOT)); $(MAKE) gen; \
+		stale=$$(diff <(echo "$$before") <($(SNAPSHOT)) | awk '/^>/ { print $$3 }'); \
+		[ -z "$$stale" ] || { printf 'stale, run `make gen` and commit:\n%s\n' "$$stale" >&2; exit 1; }
+
+.PHONY: verify-fmt
+verify-fmt: $(LINT)
+	@echo 'verify: formatting'
+	$(call each,$(LINT) fmt --config '$(CURDIR)/.golangci.yml' --diff ./... || { echo 'run: make fmt' >&2; exit 1; })
+
+.PHONY: verify-modules
+verify-modules:
+	@echo 'verify: module boundaries'
+	$(call each,go build ./... && go vet ./... && go mod tidy -diff)
+
+.PHONY: lint
+lint: $(LINT) ## run golangci-lint on every module
+	@echo 'lint'
+	$(call each,$(LINT) run --config '$(CURDIR)/.golangci.yml' ./...)
+
+.PHONY: fmt
+fmt: $(LINT) ## format the code
+	$(call each,$(LINT) fmt --config '$(CURDIR)/.golangci.yml' ./...)
+
+.PHONY: gen
+gen: ## write the generated files anew
+	$(call each,go generate ./...)
+
+.PHONY: bench
+bench: ## measure posse against the limits it could reach, as ratios
+	@.ci/need postgresql
+	@go run ./services/posse bench
+
+.PHONY: up
+up: $(SECRETS)/postgres-url ## start posse, NATS and PostgreSQL with docker compose
+	@docker compose up --build --detach --wait
+
+# Containers run as other users and must read these; the folder keeps the rest out.
+$(SECRETS)/postgres-password:
+	@mkdir -p -m 700 $(@D)
+	@umask 022; head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >$@
+$(SECRETS)/postgres-url: $(SECRETS)/postgres-password
+	@umask 022; printf 'postgres://posse:%s@postgres:5432/posse?sslmode=disable' "$$(cat $<)" >$@
+
+.PHONY: down
+down: ## stop what `make up` started, and keep its data
+	@docker compose down
+
+$(LINT): .ci/tools/go.mod .ci/tools/go.sum
+	@echo 'building golangci-lint, once: it takes a minute or two'
+	@cd .ci/tools && GOWORK=off go build -o '$@' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch '$@'

@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/posse-pos/posse/pkg/gateway/tokens"
+)
+
+// Check decides about a token: it verifies it, unless it did before, and looks
+// its session up. It does no I/O and waits for nobody. The error is a *Denial.
+//
+// Check does not count as activity of the session; Admit does.
+func (g *Gateway) Check(token string) (Session, error) {
+	session, reason, err := g.decide(token, g.cfg.Now())
+	g.decided.count(reason)
+	g.cfg.Hooks.Decided(reason)
+	if err != nil {
+		return Session{}, err
+	}
+	return session, nil
+}
+
+// Admit is Check, and reports the session's activity when it is admitted: at
+// once for the first request, later at most once per Config.TouchInterval. It
+// does no I/O either.
+func (g *Gateway) Admit(token string, origin Origin) (Session, error) {
+	session, err := g.Check(token)
+	if err == nil {
+		g.touches.touch(session.key(), origin, g.cfg.Now())
+	}
+	return session, err
+}
+
+// Revoked reports whether a session is known to be revoked. It is for those who
+// hold a connection open, after they opened it; see Hooks.Revoked.
+func (g *Gateway) Revoked(tenant, session string) bool {
+	return g.state.set.Load().Contains(tenant, session)
+}
+
+// Ready returns nil if a good token of a session that is not revoked is admitted
+// now, and otherwise why not.
+func (g *Gateway) Ready() error {
+	if err := g.cfg.Verifier.Ready(); err != nil {
+		return err
+	}
+	_, err := g.verdict(g.cfg.Now())
+	if err != nil && err.Reason == ReasonStale {
+		return g.follower.staleness()
+	}
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (g *Gateway) decide(token string, now time.Time) (Session, Reason, error) {
+	if token == "" {
+		return Session{}, ReasonMissing, deny(ReasonMissing, ErrMissing)
+	}
+	session, denial := g.verify(token, now)
+	switch {
+	case denial != nil:
+		return Session{}, denial.Reason, denial
+	case g.Revoked(session.Tenant, session.ID):
+		return Session{}, ReasonRevoked, deny(ReasonRevoked, ErrRevoked)
+	}
+	reason, denial := g.verdict(now)
+	if denial != nil {
+		return Session{}, denial.Reason, denial
+	}
+	return session, reason, nil
+}
+
+// verify returns what a good token says, from memory if it was seen before.
+func (g *Gateway) verify(token string, now time.Time) (Session, *Denial) {
+	var hash tokenHash
+	version := g.cfg.Verifier.KeysVersion()
+	if g.verified != nil && len(token) <= tokens.MaxToken {
+		hash = hashToken(token)
+		if known := g.verified.get(hash, now, version); known != nil {
+			return known.session, nil
+		}
+	}
+	claims, err := g.cfg.Verifier.Verify(token)
+	if err != nil {
+		return Session{}, denyToken(err)
+	}
+	if g.cfg.Tenant != "" && claims.Tenant != g.cfg.Tenant {
+		return Session{}, deny(ReasonInvalid, ErrTenant)
+	}
+	session := Session{
+		Tenant: claims.Tenant, User: claims.User, ID: claims.Session,
+		Roles: claims.Roles, Expires: claims.Expires, KeyID: claims.KeyID,
+	}
+	if g.verified != nil {
+		end := claims.Expires.Add(g.cfg.Verifier.Leeway())
+		g.verified.put(&verified{hash: hash, session: session, end: end, version: version}, now)
+	}
+	return session, nil
+}
+
+// verdict is what the gateway says to anybody who is not revoked.
+func (g *Gateway) verdict(now time.Time) (Reason, *Denial) {
+	if !g.state.loaded.Load() {
+		// FailOpen opens a gateway that cannot load, but not one that is about to.
+		if g.cfg.Stale == FailOpen && g.state.since(now) > g.cfg.StaleAfter {
+			return ReasonAllowedStale, nil
+		}
+		return ReasonNotReady, deny(ReasonNotReady, ErrNotReady)
+	}
+	staleFor, stale := g.state.staleFor(now)
+	switch {
+	case !stale:
+		return ReasonAllowed, nil
+	case g.cfg.Stale.admits(staleFor):
+		return ReasonAllowedStale, nil
+	default:
+		return ReasonStale, deny(ReasonStale, ErrStale)
+	}
+}

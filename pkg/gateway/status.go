@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
+)
+
+// statusPause lies between two reports, so that a Logout All of a thousand
+// sessions is one.
+const statusPause = 3 * time.Millisecond
+
+// reporter says what the gateway has applied: at once when there is something
+// new, and every interval.
+type reporter struct {
+	cfg    Config
+	state  *state
+	notify chan struct{}
+}
+
+func newReporter(cfg Config, state *state) *reporter {
+	return &reporter{cfg: cfg, state: state, notify: make(chan struct{}, 1)}
+}
+
+// changed asks for a report without waiting for it.
+func (r *reporter) changed() {
+	select {
+	case r.notify <- struct{}{}:
+	default:
+	}
+}
+
+func (r *reporter) run(ctx context.Context, source feed.Feed) {
+	interval := time.NewTicker(r.cfg.StatusInterval)
+	defer interval.Stop()
+	for {
+		r.report(source, false)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(statusPause):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.notify:
+		case <-interval.C:
+		}
+	}
+}
+
+func (r *reporter) report(source feed.Feed, leaving bool) {
+	now := r.cfg.Now()
+	_, stale := r.state.staleFor(now)
+	data, err := json.Marshal(events.GatewayStatus{
+		Gateway: r.cfg.ID, Name: r.cfg.Name, Tenant: r.cfg.Tenant,
+		Applied: r.state.applied.Load(), At: events.TimestampOf(now),
+		Stale: stale || !r.state.loaded.Load(), Entries: r.state.set.Load().Len(),
+		Interval: r.cfg.StatusInterval.Seconds(), Leaving: leaving,
+	})
+	if err == nil {
+		err = source.PublishStatus(events.GatewayStatusSubject(r.cfg.ID), data)
+	}
+	if err != nil {
+		r.cfg.Logger.Debug("status was not sent", slog.Any("error", err))
+	}
+}

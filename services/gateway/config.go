@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/posse-pos/posse/pkg/gateway"
+)
+
+// DefaultUpstreamTimeout is how long the upstream may take until it begins to
+// answer.
+const DefaultUpstreamTimeout = time.Minute
+
+// Config says how a Service works.
+type Config struct {
+	// Gateway is the SDK's. Its ClientIP, Hooks.Revoked and Logger are set here.
+	Gateway gateway.Config
+	// Upstream is what the reverse proxy passes admitted requests to. Nil means no
+	// proxy.
+	Upstream *url.URL
+	// UpstreamTimeout is how long the upstream may take until it begins to answer.
+	// 0 means DefaultUpstreamTimeout.
+	UpstreamTimeout time.Duration
+	// TrustedProxies are the peers whose X-Forwarded-For, -Host and -Proto count.
+	// None means that the peer's address is the client's.
+	TrustedProxies []netip.Prefix
+	// Listener is where Run serves. Required there.
+	Listener net.Listener
+	// Logger hears what the operator should know. Nil means slog.Default().
+	Logger *slog.Logger
+	// Metrics is where the metrics are registered. Nil means nowhere.
+	Metrics prometheus.Registerer
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.UpstreamTimeout <= 0 {
+		c.UpstreamTimeout = DefaultUpstreamTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Logger = c.Logger.With(slog.String("component", "gateway"))
+	if u := c.Upstream; u != nil && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return c, fmt.Errorf("gateway: upstream %q is no http or https URL", u.Redacted())
+	}
+	if c.Gateway.Hooks.Revoked != nil || c.Gateway.ClientIP != nil {
+		return c, errors.New("gateway: Config.Gateway.Hooks.Revoked and ClientIP are the service's own")
+	}
+	return c, nil
+}

@@ -1,0 +1,133 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+
+	sdk "github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/services/gateway"
+)
+
+func TestForwardAuthAdmits(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil, nil)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		request := r.request(t, method, "/authz/forward-auth", nil)
+		request.Header.Set(sdk.HeaderUser, "somebody else")
+		got := r.do(t, request)
+		if got.code != http.StatusOK || got.body != "" {
+			t.Errorf("%s: %s %q", method, got.status, got.body)
+		}
+		for name, want := range map[string]string{sdk.HeaderTenant: "shop", sdk.HeaderUser: "anna", sdk.HeaderSession: "s1"} {
+			if got := got.header.Values(name); len(got) != 1 || got[0] != want {
+				t.Errorf("%s: %s = %q, want %q", method, name, got, want)
+			}
+		}
+	}
+}
+
+func TestForwardAuthRefuses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		authorization string // "" means a good one
+		before        func(*rig)
+		status        int
+		reason        sdk.Reason
+		header, value string
+	}{
+		"revoked": {
+			before: func(r *rig) { r.feed.Revoke("shop", "s1") },
+			status: 401, reason: sdk.ReasonRevoked, header: "WWW-Authenticate", value: `error="invalid_token"`,
+		},
+		"missing": {authorization: " ", status: 401, reason: sdk.ReasonMissing, header: "WWW-Authenticate", value: `Bearer realm="posse"`},
+		"basic":   {authorization: "Basic YTpi", status: 401, reason: sdk.ReasonMissing, header: "WWW-Authenticate", value: "Bearer"},
+		"forged":  {authorization: "Bearer e30.e30.e30", status: 401, reason: sdk.ReasonInvalid, header: "WWW-Authenticate", value: "invalid_token"},
+		"unreadable revocation": {
+			before: func(r *rig) { r.feed.SendUnreadable("shop") },
+			status: 503, reason: sdk.ReasonStale, header: "Retry-After", value: "1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t, nil, nil)
+			request := r.request(t, http.MethodGet, "/authz/forward-auth", nil)
+			if test.authorization != "" {
+				request.Header.Set("Authorization", test.authorization)
+			}
+			if test.before != nil {
+				test.before(r)
+			}
+			got := r.do(t, request)
+			var problem sdk.Problem
+			if err := json.Unmarshal([]byte(got.body), &problem); err != nil {
+				t.Fatalf("%v: %s", err, got.body)
+			}
+			if got.code != test.status || problem.Status != test.status || problem.Reason != test.reason ||
+				problem.Type != "urn:posse:problem:"+string(test.reason) || problem.Title == "" || problem.Detail == "" {
+				t.Errorf("%s %+v", got.status, problem)
+			}
+			if got := got.header.Get(test.header); !strings.Contains(got, test.value) {
+				t.Errorf("%s = %q, want %q in it", test.header, got, test.value)
+			}
+			if got := got.header.Get("Content-Type"); got != "application/problem+json" {
+				t.Errorf("Content-Type = %q", got)
+			}
+			for _, name := range []string{sdk.HeaderSession, sdk.HeaderUser, sdk.HeaderTenant} {
+				if got.header.Get(name) != "" {
+					t.Errorf("a refusal has %s", name)
+				}
+			}
+		})
+	}
+}
+
+func TestIdsGoThroughHeaders(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil, nil)
+	request := r.request(t, http.MethodGet, "/authz/forward-auth", nil)
+	request.Header.Set("Authorization", "Bearer "+r.issuer.Token("café", "a b\r\nX-Admin: 1", "100%"))
+	got := r.do(t, request)
+	want := map[string]string{
+		sdk.HeaderTenant: "caf%C3%A9", sdk.HeaderUser: "a%20b%0D%0AX-Admin:%201", sdk.HeaderSession: "100%25", "X-Admin": "",
+	}
+	for name, value := range want {
+		if got := got.header.Get(name); got != value {
+			t.Errorf("%s = %q, want %q", name, got, value)
+		}
+	}
+}
+
+func TestClientIPOnlyFromTrustedProxies(t *testing.T) {
+	t.Parallel()
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	for name, test := range map[string]struct {
+		trusted   []netip.Prefix
+		forwarded []string
+		want      string
+	}{
+		"nobody is trusted":        {nil, []string{"203.0.113.9"}, "127.0.0.1"},
+		"trusted":                  {loopback, []string{"203.0.113.9"}, "203.0.113.9"},
+		"a chain of trusted":       {loopback, []string{"198.51.100.1, 203.0.113.9, 10.1.1.1"}, "203.0.113.9"},
+		"several headers":          {loopback, []string{"198.51.100.1", "2001:db8::7"}, "2001:db8::7"},
+		"with a port":              {loopback, []string{"[2001:db8::7]:4711"}, "2001:db8::7"},
+		"not an address":           {loopback, []string{"203.0.113.9, unknown"}, "127.0.0.1"},
+		"trusted, nothing is said": {loopback, nil, "127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t, nil, func(c *gateway.Config) { c.TrustedProxies = test.trusted })
+			request := r.request(t, http.MethodGet, "/authz/forward-auth", nil)
+			request.Header["X-Forwarded-For"] = test.forwarded
+			request.Header.Set("User-Agent", "WCPOS/1.8.1 (ios; build 231)")
+			r.do(t, request)
+			eventually(t, "touch", func() bool { return len(r.feed.Touches()) == 1 })
+			touch := r.feed.Touches()[0]
+			if touch.Personal.IP != test.want || touch.Personal.UserAgent != "WCPOS/1.8.1 (ios; build 231)" {
+				t.Errorf("touch = %+v, want ip %s", touch, test.want)
+			}
+		})
+	}
+}

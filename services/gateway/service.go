@@ -1,0 +1,109 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/process"
+)
+
+// Service is a gateway with its front doors.
+type Service struct {
+	config  Config
+	gateway *gateway.Gateway
+	streams *streams
+	proxy   http.Handler // nil without an upstream
+}
+
+// Run is the gateway as a process of its own: it serves on Config.Listener until
+// the context ends.
+func Run(ctx context.Context, config Config) error {
+	if config.Listener == nil {
+		return errors.New("gateway: Config.Listener is missing")
+	}
+	s, err := New(ctx, config)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx)
+}
+
+// New starts a service. Like the SDK's it loads the revocations in the background,
+// see Ready, and has to be ended by Run, Serve or Close, also when ctx has ended.
+func New(ctx context.Context, config Config) (*Service, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{config: config, streams: newStreams()}
+	sdk := config.Gateway
+	sdk.Logger = config.Logger
+	sdk.ClientIP = func(r *http.Request) string { return clientIP(config.TrustedProxies, r) }
+	sdk.Hooks.Revoked = s.streams.end
+	if s.gateway, err = gateway.New(ctx, sdk); err != nil {
+		return nil, err
+	}
+	if config.Upstream != nil {
+		s.proxy = s.newProxy()
+	}
+	if config.Metrics != nil {
+		if err := config.Metrics.Register(collector{s}); err != nil {
+			s.gateway.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Serve serves on Config.Listener until the context ends, and then ends the
+// gateway.
+func (s *Service) Serve(ctx context.Context) error {
+	server := process.HTTPServer{
+		Name: "gateway", Listener: s.config.Listener, Handler: s.Handler(), Logger: s.config.Logger,
+	}
+	return process.Group{
+		Components: []process.Component{{Name: "revocations", Run: s.Run}, server.Component()},
+		Logger:     s.config.Logger,
+	}.Run(ctx)
+}
+
+// Run waits for the context to end and then ends the gateway, for those who serve
+// its handlers themselves.
+func (s *Service) Run(ctx context.Context) error {
+	<-ctx.Done()
+	s.Close()
+	return nil
+}
+
+// Close ends the gateway; see the SDK's Close.
+func (s *Service) Close() { s.gateway.Close() }
+
+// Ready returns nil if a good token is admitted now, and otherwise why not.
+func (s *Service) Ready() error { return s.gateway.Ready() }
+
+// Gateway returns the SDK's gateway.
+func (s *Service) Gateway() *gateway.Gateway { return s.gateway }
+
+// Handler returns all front doors: those of Register and, if there is an upstream,
+// the proxy at every other path.
+func (s *Service) Handler() http.Handler {
+	router := chi.NewRouter()
+	s.Register(router)
+	if s.proxy != nil {
+		router.NotFound(s.proxy.ServeHTTP)
+		router.MethodNotAllowed(s.proxy.ServeHTTP)
+	}
+	return router
+}
+
+// Register adds the routes under /authz.
+func (s *Service) Register(router chi.Router) {
+	router.HandleFunc("/authz/forward-auth", s.forwardAuth)
+}
+
+// Proxy returns the reverse proxy, or nil without an upstream.
+func (s *Service) Proxy() http.Handler { return s.proxy }

@@ -13,7 +13,8 @@ type Refreshed struct {
 // DevicePersonal is what a request says about a person: where it came from.
 type DevicePersonal struct {
 	IP string `json:"ip,omitempty"`
-	// UserAgent is set only if it changed.
+	// UserAgent may be left out of a refresh if it did not change. A touch carries
+	// it always: the stream keeps only a session's last one.
 	UserAgent string `json:"user_agent,omitempty"`
 }
 

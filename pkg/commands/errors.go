@@ -26,6 +26,7 @@ const (
 	ReasonIdempotencyReused Reason = "idempotency_key_reused" // the key was used for a different command
 	ReasonBusy              Reason = "busy"                   // too much at once; nothing happened, try again
 	ReasonUnavailable       Reason = "unavailable"            // the log did not answer; repeating is safe
+	ReasonBehind            Reason = "behind"                 // the read model did not reach the position in time; try again
 	ReasonInternal          Reason = "internal_error"         // a fault of ours
 )
 
@@ -44,6 +45,7 @@ var (
 	ErrIdempotencyReused error = &Error{Reason: ReasonIdempotencyReused}
 	ErrBusy              error = &Error{Reason: ReasonBusy}
 	ErrUnavailable       error = &Error{Reason: ReasonUnavailable}
+	ErrBehind            error = &Error{Reason: ReasonBehind}
 	ErrInternal          error = &Error{Reason: ReasonInternal}
 )
 
@@ -102,15 +104,14 @@ func (e *Error) Error() string {
 
 // Is matches the sentinel with the same reason.
 func (e *Error) Is(target error) bool {
-	sentinel, ok := target.(*Error) //nolint:errorlint // errors.Is has unwrapped it
+	sentinel, ok := target.(*Error)
 	return ok && sentinel.Reason == e.Reason
 }
 
 // AsError returns the Error in err. Any other error is a fault of ours, whose
 // text is for the log and not for the caller.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return NewError(ReasonInternal, "something went wrong on our side")

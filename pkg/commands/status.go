@@ -17,7 +17,7 @@ func (e *Error) Status() int {
 		return http.StatusUnprocessableEntity
 	case ReasonRefreshReused, ReasonInvalidGrant:
 		return http.StatusBadRequest
-	case ReasonBusy, ReasonUnavailable:
+	case ReasonBusy, ReasonUnavailable, ReasonBehind:
 		return http.StatusServiceUnavailable
 	case ReasonInternal:
 		return http.StatusInternalServerError

@@ -91,6 +91,9 @@ type Appender interface {
 type Reader interface {
 	// User returns the facts of one user after a sequence, oldest first.
 	User(ctx context.Context, tenant, user string, after uint64) ([]Recorded, error)
+	// LastSequence returns the sequence of a user's newest fact, 0 for none: what
+	// an Expectation names. It reads no history.
+	LastSequence(ctx context.Context, tenant, user string) (uint64, error)
 	// LastTouch returns a session's newest activity, or ErrNotFound.
 	LastTouch(ctx context.Context, key events.Key) (Recorded, error)
 	// Read returns at most limit messages of a stream, from a sequence on.
@@ -137,7 +140,7 @@ type Follower interface {
 // Revocations is the feed that gateways follow, as the relay writes it.
 type Revocations interface {
 	// PublishRevocations stores them in order, each under the message id
-	// "<POS_SESSIONS sequence>" of its tenant and with a TTL until its expiry,
+	// "<POS_SESSIONS sequence>" of its tenant and with a TTL until a minute after its expiry,
 	// and returns when all are acknowledged.
 	PublishRevocations(ctx context.Context, revocations []events.Revocation) error
 	// PublishTick stores a tick in place of the last one.

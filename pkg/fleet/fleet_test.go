@@ -1,0 +1,255 @@
+package fleet_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/fleet"
+	"github.com/posse-pos/posse/pkg/natstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// wire stands for the connection: reports arrive when the test says so.
+type wire struct {
+	mu     sync.Mutex
+	handle func(subject string, data []byte)
+}
+
+func (w *wire) Subscribe(subject string, handle func(subject string, data []byte)) (func(), error) {
+	if subject != events.GatewayStatusWildcard {
+		return nil, errors.New("unexpected subject " + subject)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handle = handle
+	return func() {}, nil
+}
+
+func (w *wire) report(s events.GatewayStatus) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.handle(events.GatewayStatusSubject(s.Gateway), data)
+}
+
+// clock moves only when the test says so.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func setup(t *testing.T) (*fleet.Tracker, *wire, *clock) {
+	t.Helper()
+	w, c := &wire{}, &clock{now: time.Unix(1_700_000_000, 0)}
+	tracker, err := fleet.Track(t.Context(), w, fleet.Config{Settle: -1, Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tracker.Close)
+	return tracker, w, c
+}
+
+func status(gateway string, applied uint64) events.GatewayStatus {
+	return events.GatewayStatus{Gateway: gateway, Name: "till " + gateway, Applied: applied, Interval: 2}
+}
+
+// now is a context that has ended: Wait answers with what is known.
+func now(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestWaitEndsWhenTheLastGatewayConfirms(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	w.report(status("a", 10))
+	w.report(status("b", 4))
+
+	answer := make(chan fleet.Report)
+	go func() { answer <- tracker.Wait(t.Context(), "shop", 7) }()
+	for tracker.Waiting() != 1 {
+		runtime.Gosched()
+	}
+	c.advance(12 * time.Millisecond)
+	w.report(status("b", 5))
+	w.report(status("b", 7))
+
+	got := <-answer
+	if got.Total != 2 || len(got.Confirmed) != 2 || len(got.Missing) != 0 || got.Slowest != 12*time.Millisecond {
+		t.Fatalf("report is %+v", got)
+	}
+	if first := got.Confirmed[0]; first.Gateway != "a" || first.After != 0 {
+		t.Errorf("first confirmation is %+v, want the gateway that was there before the wait", first)
+	}
+}
+
+func TestWaitNamesWhoIsMissing(t *testing.T) {
+	t.Parallel()
+	tracker, w, _ := setup(t)
+	w.report(status("a", 10))
+	stale := status("b", 9)
+	stale.Stale = true
+	w.report(stale)
+
+	got := tracker.Wait(now(t), "shop", 10)
+	if got.Total != 2 || len(got.Confirmed) != 1 || len(got.Missing) != 1 || got.Missing[0] != (fleet.Missing{Gateway: "b", Name: "till b"}) {
+		t.Fatalf("report is %+v", got)
+	}
+}
+
+func TestGatewaysOfAnotherTenantDoNotCount(t *testing.T) {
+	t.Parallel()
+	tracker, w, _ := setup(t)
+	foreign := status("a", 0)
+	foreign.Tenant = "other"
+	w.report(foreign)
+	own := status("b", 3)
+	own.Tenant = "shop"
+	w.report(own)
+
+	if got := tracker.Wait(t.Context(), "shop", 3); got.Total != 1 {
+		t.Errorf("report is %+v, want one gateway", got)
+	}
+	if list := tracker.Gateways("shop"); len(list) != 1 || list[0].Gateway != "b" {
+		t.Errorf("gateways are %+v, want only b", list)
+	}
+}
+
+func TestVanishedGatewayIsForgotten(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	w.report(status("a", 1))
+
+	c.advance(4 * time.Second)
+	if list := tracker.Gateways("shop"); len(list) != 1 || !list[0].Silent {
+		t.Fatalf("gateways are %+v, want one that is silent", list)
+	}
+	c.advance(2 * time.Second)
+	if got := tracker.Wait(now(t), "shop", 2); got.Total != 1 {
+		t.Fatalf("report is %+v: forgotten too early", got)
+	}
+	c.advance(1001 * time.Millisecond)
+	if got := tracker.Wait(t.Context(), "shop", 2); got.Total != 0 {
+		t.Fatalf("report is %+v, want nobody", got)
+	}
+}
+
+func TestVanishingEndsAWait(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	w.report(status("a", 1))
+	answer := make(chan fleet.Report)
+	go func() { answer <- tracker.Wait(t.Context(), "shop", 2) }()
+	for tracker.Waiting() != 1 {
+		runtime.Gosched()
+	}
+	c.advance(time.Minute)
+	if got := <-answer; got.Total != 0 {
+		t.Errorf("report is %+v, want nobody", got)
+	}
+}
+
+func TestLeavingGatewayIsForgottenAtOnce(t *testing.T) {
+	t.Parallel()
+	tracker, w, _ := setup(t)
+	w.report(status("a", 1))
+	leaving := status("a", 1)
+	leaving.Leaving = true
+	w.report(leaving)
+	if list := tracker.Gateways("shop"); len(list) != 0 {
+		t.Errorf("gateways are %+v, want none", list)
+	}
+}
+
+func TestReportOfAnotherGatewayIsDropped(t *testing.T) {
+	t.Parallel()
+	tracker, w, _ := setup(t)
+	data, err := json.Marshal(status("a", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.handle(events.GatewayStatusSubject("b"), data)
+	w.handle(events.GatewayStatusSubject("b"), []byte("not JSON"))
+	if list := tracker.Gateways("shop"); len(list) != 0 {
+		t.Errorf("gateways are %+v, want none", list)
+	}
+}
+
+func TestNobodyIsNoConclusionBeforeTheFleetHadTimeToReport(t *testing.T) {
+	t.Parallel()
+	w := &wire{}
+	tracker, err := fleet.Track(t.Context(), w, fleet.Config{Settle: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tracker.Close()
+	answer := make(chan fleet.Report)
+	go func() { answer <- tracker.Wait(t.Context(), "shop", 2) }()
+	for tracker.Waiting() != 1 {
+		runtime.Gosched()
+	}
+	w.report(status("a", 2))
+	if got := <-answer; got.Total != 1 || len(got.Confirmed) != 1 {
+		t.Errorf("report is %+v, want the gateway that reported meanwhile", got)
+	}
+}
+
+func TestReportsComeOverNATS(t *testing.T) {
+	t.Parallel()
+	conn, err := bus.Connect(t.Context(), bus.Config{URL: natstest.Start(t).URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	tracker, err := fleet.Track(t.Context(), conn, fleet.Config{Settle: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tracker.Close)
+	answer := make(chan fleet.Report)
+	publish := func(applied uint64) {
+		data, err := json.Marshal(status("a b.c", applied))
+		if err == nil {
+			err = conn.Publish(events.GatewayStatusSubject("a b.c"), data)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	publish(1)
+	for len(tracker.Gateways("shop")) == 0 {
+		runtime.Gosched()
+	}
+	go func() { answer <- tracker.Wait(t.Context(), "shop", 5) }()
+	publish(5)
+	if got := <-answer; len(got.Confirmed) != 1 || got.Confirmed[0].Gateway != "a b.c" {
+		t.Errorf("report is %+v", got)
+	}
+}

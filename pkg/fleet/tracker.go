@@ -1,0 +1,187 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+)
+
+// Subscriber is what the tracker needs of a connection; *bus.Conn is one.
+type Subscriber interface {
+	Subscribe(subject string, handle func(subject string, data []byte)) (stop func(), err error)
+}
+
+// Config of a Tracker.
+type Config struct {
+	// ForgetAfter is how long a silent gateway is counted. 0 means three times
+	// the interval that it states, and a second on top.
+	ForgetAfter time.Duration
+	// Settle is how long after Track a Wait does not conclude that everyone has
+	// confirmed, since gateways that report every few seconds have not been
+	// heard yet. 0 means 6 s, a second more than the SDK's interval; a negative
+	// value not at all.
+	Settle time.Duration
+	// MaxGateways bounds the memory that reports can claim; reports of further
+	// gateways are dropped and logged. 0 means 100,000.
+	MaxGateways int
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.Settle = max(0, cmp.Or(c.Settle, 6*time.Second))
+	c.MaxGateways = cmp.Or(c.MaxGateways, 100_000)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Gateway is the last report of a gateway.
+type Gateway struct {
+	events.GatewayStatus
+
+	// Seen is when the report arrived, by the tracker's clock.
+	Seen time.Time
+	// Silent says that the next report is overdue.
+	Silent bool
+}
+
+// Serves reports whether revocations of a tenant concern the gateway.
+func (g *Gateway) Serves(tenant string) bool { return g.Tenant == "" || g.Tenant == tenant }
+
+// Tracker follows the reports of all gateways. Make one with Track.
+type Tracker struct {
+	config Config
+	cancel context.CancelFunc
+	done   chan struct{}
+	began  time.Time
+
+	mu       sync.Mutex
+	gateways map[string]*Gateway
+	waits    map[*wait]struct{}
+}
+
+// Track listens to the gateways until the context ends or Close is called.
+func Track(ctx context.Context, conn Subscriber, config Config) (*Tracker, error) {
+	config = config.withDefaults()
+	ctx, cancel := context.WithCancel(ctx)
+	t := &Tracker{
+		config:   config,
+		cancel:   cancel,
+		done:     make(chan struct{}),
+		began:    config.Now(),
+		gateways: map[string]*Gateway{},
+		waits:    map[*wait]struct{}{},
+	}
+	stop, err := conn.Subscribe(events.GatewayStatusWildcard, t.receive)
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("fleet: listen to gateways: %w", err)
+	}
+	go t.forgetSilent(ctx, stop)
+	return t, nil
+}
+
+// Close stops listening and waits until that is done.
+func (t *Tracker) Close() {
+	t.cancel()
+	<-t.done
+}
+
+// Gateways returns the gateways that concern a tenant, by name and id.
+func (t *Tracker) Gateways(tenant string) []Gateway {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.config.Now()
+	t.forget(now)
+	var list []Gateway
+	for _, g := range t.gateways {
+		if g.Serves(tenant) {
+			list = append(list, *g)
+			list[len(list)-1].Silent = now.Sub(g.Seen) > interval(g)*3/2
+		}
+	}
+	slices.SortFunc(list, func(a, b Gateway) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Gateway, b.Gateway))
+	})
+	return list
+}
+
+func (t *Tracker) receive(subject string, data []byte) {
+	var status events.GatewayStatus
+	if err := json.Unmarshal(data, &status); err != nil || events.GatewayStatusSubject(status.Gateway) != subject {
+		t.config.Logger.Warn("gateway report dropped: it is malformed or of another gateway than its subject", "subject", subject)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if status.Leaving {
+		t.drop(status.Gateway)
+		return
+	}
+	known := t.gateways[status.Gateway]
+	if known == nil && len(t.gateways) >= t.config.MaxGateways {
+		t.config.Logger.Warn("gateway report dropped: there are too many gateways", "max_gateways", t.config.MaxGateways)
+		return
+	}
+	g := &Gateway{GatewayStatus: status, Seen: t.config.Now()}
+	t.gateways[status.Gateway] = g
+	for w := range t.waits {
+		w.observe(g)
+	}
+}
+
+// drop forgets a gateway. The caller holds the lock.
+func (t *Tracker) drop(gateway string) {
+	delete(t.gateways, gateway)
+	for w := range t.waits {
+		w.forget(gateway)
+	}
+}
+
+// forget drops who has been silent for too long. The caller holds the lock.
+func (t *Tracker) forget(now time.Time) {
+	for id, g := range t.gateways {
+		if now.Sub(g.Seen) > cmp.Or(t.config.ForgetAfter, 3*interval(g)+time.Second) {
+			t.config.Logger.Warn("gateway forgotten: it fell silent without leaving",
+				"gateway", id, "name", g.Name, "last_report", g.Seen)
+			t.drop(id)
+		}
+	}
+}
+
+// forgetSilent lets a Wait end whose last missing gateway has vanished.
+func (t *Tracker) forgetSilent(ctx context.Context, stop func()) {
+	defer close(t.done)
+	defer stop()
+	ticker := time.NewTicker(250 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			t.mu.Lock()
+			t.forget(t.config.Now())
+			t.mu.Unlock()
+		}
+	}
+}
+
+// interval is what a gateway states, kept to between 100 ms and a minute, so
+// that no report can make its gateway immortal.
+func interval(g *Gateway) time.Duration {
+	seconds := min(max(g.Interval, 0.1), 60)
+	return time.Duration(seconds * float64(time.Second))
+}

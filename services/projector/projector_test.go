@@ -1,0 +1,339 @@
+package projector_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/memstore"
+	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/services/projector"
+)
+
+// inEveryStore runs a test once per kind of read model.
+func inEveryStore(t *testing.T, test func(*rig, store)) {
+	t.Helper()
+	for name, open := range map[string]func(*testing.T) store{
+		"memory":   func(*testing.T) store { return memstore.New(memstore.Config{}) },
+		"postgres": openPostgres,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t) // ends last
+			test(setup(t), s)
+		})
+	}
+}
+
+func TestALoginShowsWithItsDevice(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		p := r.run(s)
+		position := r.append(login("carl", "c1"), login("carl", "c2"), login("anna", "a1"), revoked("carl", "c2"))
+		if err := s.WaitFor(r.Context(), position); err != nil {
+			r.Fatal(err)
+		}
+		page, err := s.Users(r.Context(), activesessions.UsersQuery{Tenant: "shop", Now: time.Now()})
+		if err != nil || page.Total != 2 || page.Sessions != 2 {
+			r.Fatalf("users are %+v, %v", page, err)
+		}
+		sessions, _, err := s.Sessions(r.Context(), activesessions.SessionsQuery{Tenant: "shop", User: "carl", Now: time.Now()})
+		if err != nil || len(sessions) != 1 || sessions[0].Session != "c1" || sessions[0].Device.Application != "ios_app" {
+			r.Fatalf("sessions are %+v, %v", sessions, err)
+		}
+		eventually(r.T, "the projector is ready", func() bool { return p.Ready() == nil })
+		if parsed := r.metric(p, "posse_projector_devices_parsed_total"); parsed != 1 {
+			r.Errorf("%v devices were parsed, want the one user agent once", parsed)
+		}
+	})
+}
+
+func TestAnyOrderBetweenStreamsAndAnyRepetition(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		now := time.Now()
+		r.touch(touched("carl", "c1", now.Add(time.Minute)), touched("anna", "a1", now))
+		r.run(s)
+		r.shows(s)
+		first := login("carl", "c1")
+		r.append(revoked("anna", "a1"), first, first, login("anna", "a1"), revoked("carl", "c2"), login("carl", "c2"))
+		r.touch(touched("carl", "c1", now.Add(time.Second)), touched("anna", "a1", now.Add(time.Minute)))
+		r.shows(s)
+
+		sessions, _, err := s.Sessions(r.Context(), activesessions.SessionsQuery{Tenant: "shop", User: "carl", Now: now})
+		if err != nil || len(sessions) != 1 || !sessions[0].LastActive.Equal(now.Add(time.Minute).UTC().Truncate(time.Millisecond)) {
+			r.Errorf("carl's sessions are %+v, %v", sessions, err)
+		}
+		if sessions, _, err := s.Sessions(r.Context(), activesessions.SessionsQuery{Tenant: "shop", User: "anna", Now: now}); err != nil || len(sessions) != 0 {
+			r.Errorf("a late touch brought back %+v, %v", sessions, err)
+		}
+	})
+}
+
+func TestRebuiltEqualsLive(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		// The touches that the stream no longer holds are in the live model only
+		// while they are the greatest, and then they are its last ones too; so times
+		// rise here as they do in life.
+		p := r.run(s, func(c *projector.Config) { c.MaxBatch = 7 })
+		now := time.Now()
+		for i := range 100 {
+			user, session := fmt.Sprint("u", i%5), fmt.Sprint("s", i%20)
+			switch i % 4 {
+			case 0:
+				r.append(login(user, session))
+			case 1:
+				r.touch(touched(user, session, now.Add(time.Duration(i)*time.Second)))
+			case 2:
+				r.append(login(user, session), revoked(user, fmt.Sprint("s", i%13)))
+			default:
+				r.touch(touched(user, fmt.Sprint("s", i%13), now.Add(time.Duration(i)*time.Second)))
+			}
+		}
+		r.shows(s)
+		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+		if err := p.Ready(); err != nil {
+			r.Error(err)
+		}
+	})
+}
+
+func TestRestartContinues(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		p := r.run(s)
+		r.append(login("carl", "c1"), login("carl", "c2"))
+		r.touch(touched("carl", "c1", time.Now()))
+		r.shows(s)
+		if err := p.stop(); err != nil {
+			r.Fatal(err)
+		}
+		r.append(revoked("carl", "c1"))
+		again := r.run(s)
+		r.shows(s)
+		eventually(r.T, "one event was applied after the restart", func() bool { return r.metric(again, "posse_projector_events_total") == 1 })
+		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+	})
+}
+
+func TestHaltsOnARecreatedLog(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{events.StreamSessions, events.StreamTouches} {
+		t.Run(stream, func(t *testing.T) {
+			t.Parallel()
+			inEveryStore(t, func(r *rig, s store) {
+				p := r.run(s)
+				r.append(login("carl", "c1"))
+				r.touch(touched("carl", "c1", time.Now()))
+				r.shows(s)
+				if err := p.stop(); err != nil {
+					r.Fatal(err)
+				}
+				before, err := s.Checkpoint(r.Context(), stream)
+				if err != nil {
+					r.Fatal(err)
+				}
+				r.recreate(stream)
+				r.append(login("anna", "a1"), login("anna", "a2"))
+				r.touch(touched("anna", "a1", time.Now()), touched("anna", "a2", time.Now()))
+
+				halted := r.run(s)
+				eventually(r.T, "the projector halts", func() bool { return errors.Is(halted.Ready(), projector.ErrHalted) })
+				if !errors.Is(halted.Ready(), eventlog.ErrGap) || r.metric(halted, "posse_projector_halted") != 1 {
+					r.Errorf("halted with %v", halted.Ready())
+				}
+				if err := halted.stop(); !errors.Is(err, projector.ErrHalted) {
+					r.Errorf("Run ended with %v", err)
+				}
+				if at, err := s.Checkpoint(r.Context(), stream); err != nil || at != before {
+					r.Errorf("the read model went on from %+v to %+v, %v", before, at, err)
+				}
+			})
+		})
+	}
+}
+
+func TestTwoProjectorsAtOnce(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		small := func(c *projector.Config) { c.MaxBatch = 3 }
+		one, two := r.run(s, small), r.run(s, small)
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for i := range 50 {
+					_, err := r.log.Append(r.Context(), []events.Envelope{{
+						ID: fmt.Sprintf("two-%d-%d", w, i), Source: "/test", Time: time.Now(), Event: login(fmt.Sprint("u", w), fmt.Sprint("s", i)),
+					}}, nil)
+					if err != nil {
+						r.Error(err)
+					}
+				}
+			})
+		}
+		writers.Wait()
+		r.shows(s)
+		eventually(r.T, "both are ready", func() bool { return one.Ready() == nil && two.Ready() == nil })
+		if applied := r.metric(one, "posse_projector_events_total") + r.metric(two, "posse_projector_events_total"); applied != 200 {
+			r.Errorf("%v events were applied, want each of 200 once", applied)
+		}
+		// Whoever is left goes on.
+		if err := one.stop(); err != nil {
+			r.Fatal(err)
+		}
+		r.append(revoked("u0", "s0"))
+		r.shows(s)
+		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+	})
+}
+
+// failing fails as often as it is told to.
+func failing(times *atomic.Int32, reason string) error {
+	if times.Add(-1) < 0 {
+		return nil
+	}
+	return errors.New(reason)
+}
+
+func TestAFailedBatchIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		var before, after atomic.Int32
+		before.Store(3)
+		after.Store(1)
+		f := &faulty{
+			store:  s,
+			before: func() error { return failing(&before, "connection refused") },
+			after:  func() error { return failing(&after, "connection lost during commit") },
+		}
+		p := r.run(f)
+		r.append(login("carl", "c1"), login("carl", "c2"))
+		r.shows(s)
+		r.append(login("carl", "c3"))
+		r.shows(s)
+		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+		if failures := r.metric(p, "posse_projector_failures_total"); failures != 4 {
+			r.Errorf("%v failures are counted, want 4", failures)
+		}
+	})
+}
+
+func TestAnnouncementsComeAfterTheCommit(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		heard := r.listen(func(c events.Changed) {
+			fresh, err := s.Freshness(r.Context())
+			if err != nil || fresh.Position < c.Position || fresh.Touches < c.Touches {
+				r.Errorf("announced %+v while the read model shows %+v, %v", c, fresh, err)
+			}
+		})
+		r.run(s)
+		position := r.append(login("carl", "c1"), login("anna", "a1"))
+		eventually(r.T, "both logins are announced", func() bool {
+			var users []string
+			for _, c := range heard.all() {
+				users = append(users, c.Users...)
+			}
+			last := heard.all()
+			return slices.Contains(users, "carl") && slices.Contains(users, "anna") && last[len(last)-1].Position == position
+		})
+	})
+}
+
+func TestTouchesAreAnnouncedTogether(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		for i := range 100 {
+			r.append(login(fmt.Sprint("u", i), "s"))
+		}
+		r.run(s, func(c *projector.Config) { c.AnnounceEvery = 300 * time.Millisecond; c.MaxBatch = 5 })
+		r.shows(s)
+		heard := r.listen(nil)
+		var touches []events.Touched
+		for i := range 100 {
+			touches = append(touches, touched(fmt.Sprint("u", i), "s", time.Now().Add(time.Minute)))
+		}
+		r.touch(touches...)
+		users := map[string]bool{}
+		eventually(r.T, "all touches are announced", func() bool {
+			for _, c := range heard.all() {
+				for _, u := range c.Users {
+					users[u] = true
+				}
+			}
+			return len(users) == 100
+		})
+		if n := len(heard.all()); n > 10 {
+			r.Errorf("100 touches in 20 batches made %d announcements", n)
+		}
+	})
+}
+
+func TestAnIdleReadModelStaysYoung(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		r.run(s)
+		r.append(login("carl", "c1"))
+		r.shows(s)
+		start := time.Now()
+		eventually(r.T, "the read model is known to be current", func() bool {
+			fresh, err := s.Freshness(r.Context())
+			return err == nil && fresh.AsOf.After(start)
+		})
+	})
+}
+
+func TestOldSessionsAreSwept(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		old := login("carl", "old")
+		old.EventTimestamp = events.TimestampOf(time.Now().Add(-2 * time.Hour))
+		old.Created = old.EventTimestamp
+		old.Expires = events.TimestampOf(time.Now().Add(-time.Hour))
+		r.append(old, login("carl", "new"))
+		r.run(s, func(c *projector.Config) { c.Retention, c.SweepEvery = time.Minute, 10*time.Millisecond })
+		eventually(r.T, "only the new session is left", func() bool {
+			_, _, err := s.Session(r.Context(), "shop", "old")
+			_, _, errNew := s.Session(r.Context(), "shop", "new")
+			return errors.Is(err, activesessions.ErrNotFound) && errNew == nil
+		})
+	})
+}
+
+func TestAServerThatComesBackIsFollowedOn(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		p := r.run(s)
+		r.append(login("carl", "c1"))
+		r.shows(s)
+		r.server.Restart()
+		eventually(r.T, "the log is back", func() bool {
+			_, err := r.log.State(r.Context(), events.StreamSessions)
+			return err == nil
+		})
+		r.append(login("carl", "c2"))
+		r.touch(touched("carl", "c2", time.Now()))
+		r.shows(s)
+		if err := p.Ready(); err != nil {
+			r.Error(err)
+		}
+		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+	})
+}

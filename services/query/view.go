@@ -1,0 +1,167 @@
+package query
+
+import (
+	"time"
+
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/device"
+)
+
+// activeWithin is how recent the last request of somebody is who is "active now".
+const activeWithin = 5 * time.Minute
+
+// User is a user with at least one active session.
+type User struct {
+	ID          string `json:"id"`
+	Username    string `json:"username"`
+	DisplayName string `json:"display_name"`
+	AvatarURL   string `json:"avatar_url"`
+
+	SessionCount int `doc:"Active sessions." json:"session_count"`
+
+	LastActive string `format:"date-time" json:"last_active"`
+
+	ActiveNow bool `doc:"Made a request within the last five minutes." json:"active_now"`
+
+	IsYou bool `json:"is_you"`
+}
+
+// State of a session.
+type State string
+
+// A session is active until it is ended or, if nobody does, expired.
+const (
+	StateActive  State = "active"
+	StateEnded   State = "ended"
+	StateExpired State = "expired"
+)
+
+// Session is a session as people see it.
+type Session struct {
+	Session     string `json:"session"`
+	User        string `json:"user"`
+	Username    string `json:"username"`
+	DisplayName string `json:"display_name"`
+
+	State State `enum:"active,ended,expired" json:"state"`
+
+	IsCurrent bool `doc:"This request was made with it." json:"is_current"`
+
+	ActiveNow bool `doc:"Made a request within the last five minutes." json:"active_now"`
+
+	Device      device.Device `json:"device"`
+	DeviceLabel string        `json:"device_label"`
+
+	Platform string `doc:"As the device declared." json:"platform"`
+
+	AppVersion string `json:"app_version"`
+	Build      string `json:"build"`
+	UserAgent  string `json:"user_agent"`
+
+	IP string `doc:"Of the newest request that is known; empty if none is." json:"ip"`
+
+	Created string `format:"date-time" json:"created"`
+
+	Expires string `format:"date-time" json:"expires"`
+
+	LastActive string `format:"date-time" json:"last_active"`
+
+	Ended *Ended `doc:"Present when somebody ended it before its expiry." json:"ended,omitempty"`
+}
+
+// Ended says who ended a session, when and why.
+type Ended struct {
+	At string `format:"date-time" json:"at"`
+
+	Cause            string `json:"cause"`
+	InitiatingEntity string `json:"initiating_entity"`
+
+	ActorUser string `doc:"Who did it; empty when a rule or a POS backend did." json:"actor_user"`
+
+	ActorSession string `json:"actor_session"`
+
+	ActorIP string `doc:"For administrators and auditors." json:"actor_ip,omitempty"`
+
+	ReasonAdmin string `doc:"For administrators and auditors." json:"reason_admin,omitempty"`
+
+	ReasonUser string `json:"reason_user"`
+
+	CommandID string `doc:"Shared by all sessions that one command ended." json:"command_id"`
+
+	Position uint64 `doc:"Place of the revocation in the log." json:"position"`
+}
+
+func (l *lens) user(u *activesessions.User) User {
+	return User{
+		ID:           u.ID,
+		Username:     u.Username,
+		DisplayName:  u.DisplayName,
+		AvatarURL:    u.AvatarURL,
+		SessionCount: u.Sessions,
+		LastActive:   stamp(u.LastActive),
+		ActiveNow:    l.isActive(u.LastActive),
+		IsYou:        l.viewer.User != "" && l.viewer.User == u.ID,
+	}
+}
+
+// session shows a session as it was at the moment.
+func (l *lens) session(stored *activesessions.Session) Session {
+	row := *stored
+	if !l.asOf.IsZero() {
+		row.AsOf(l.asOf)
+	}
+	view := Session{
+		Session:     row.Session,
+		User:        row.User,
+		Username:    row.Username,
+		DisplayName: row.DisplayName,
+		State:       l.state(&row),
+		IsCurrent:   l.viewer.Session != "" && l.viewer.Session == row.Session && l.viewer.User == row.User,
+		Device:      row.Device,
+		DeviceLabel: row.DeviceLabel,
+		Platform:    row.Platform,
+		AppVersion:  row.AppVersion,
+		Build:       row.Build,
+		UserAgent:   row.UserAgent,
+		IP:          row.IP,
+		Created:     stamp(row.Created),
+		Expires:     stamp(row.Expires),
+		LastActive:  stamp(row.LastActive),
+	}
+	view.ActiveNow = view.State == StateActive && l.isActive(row.LastActive)
+	if view.State == StateEnded {
+		view.Ended = l.ended(row.End)
+	}
+	return view
+}
+
+// state goes by what came first: an expired session cannot be ended any more.
+func (l *lens) state(row *activesessions.Session) State {
+	switch {
+	case row.End != nil && row.End.At.Before(row.Expires):
+		return StateEnded
+	case row.End == nil && row.Expires.After(l.at):
+		return StateActive
+	default:
+		return StateExpired
+	}
+}
+
+// ended keeps from the person who was signed out what was written for
+// administrators.
+func (l *lens) ended(end *activesessions.End) *Ended {
+	view := &Ended{
+		At:               stamp(end.At),
+		Cause:            string(end.Cause),
+		InitiatingEntity: string(end.InitiatingEntity),
+		ActorUser:        end.Actor.User,
+		ActorSession:     end.Actor.Session,
+		ReasonUser:       end.ReasonUser,
+		CommandID:        end.CommandID,
+		Position:         end.Sequence,
+	}
+	if l.viewer.MayReadAll() {
+		view.ActorIP, view.ReasonAdmin = end.ActorIP, end.ReasonAdmin
+	}
+	return view
+}

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -64,7 +65,7 @@ func FuzzDecode(f *testing.F) {
 func sameFact(a, b Event) bool {
 	left, errLeft := json.Marshal(a)
 	right, errRight := json.Marshal(b)
-	return errLeft == nil && errRight == nil && reflect.TypeOf(a) == reflect.TypeOf(b) && string(left) == string(right)
+	return errLeft == nil && errRight == nil && reflect.TypeOf(a) == reflect.TypeOf(b) && bytes.Equal(left, right)
 }
 
 // FuzzHeader holds that header parsing accepts only what header writes.

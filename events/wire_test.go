@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -67,7 +68,7 @@ func TestEncodeWritesTheFrozenBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(got) != string(want) {
+			if !bytes.Equal(got, want) {
 				t.Errorf("wire bytes of %s changed\n got: %s\nwant: %s", name, got, want)
 			}
 		})

@@ -78,7 +78,7 @@ type Expectation struct {
 type Appender interface {
 	// Append stores the facts of one user, all or none, in order, and returns
 	// the sequence of the last one. A nil expectation relies on nothing. One to
-	// events.MaxActiveSessions+1 facts, all of the same tenant and user, none a
+	// events.MaxActiveSessions facts, all of the same tenant and user, none a
 	// touch. Repeating an append that happened returns the same sequence.
 	// Errors: ErrConflict, ErrUnavailable.
 	Append(ctx context.Context, facts []events.Envelope, expect *Expectation) (uint64, error)

@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/posse-pos/posse/pkg/principal"
+)
+
+// Config says what an API is.
+type Config struct {
+	// Title and Version stand in the OpenAPI document. Required.
+	Title, Version string
+	// Description stands there too; "" means none.
+	Description string
+	// Authenticator knows callers. Nil means that nobody is known: operations
+	// with security answer 401.
+	Authenticator principal.Authenticator
+	// TrustedProxies are the peers whose X-Forwarded-For counts. None means that
+	// the peer's address is the client's.
+	TrustedProxies []netip.Prefix
+	// Logger hears of faults. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Bearer is the security of an operation that needs a principal.
+var Bearer = []map[string][]string{{"bearer": {}}}
+
+// New makes a router with the shared middleware and an API on it. Operations
+// are added with huma.Register; routes that are no operations with the router's
+// own methods. Both must happen before the first request.
+//
+//nolint:ireturn // chi and huma hand out interfaces
+func New(config Config) (chi.Router, huma.API) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	useProblems()
+	router := chi.NewRouter()
+	router.Use(
+		requestIDs,
+		clientAddresses(config.TrustedProxies),
+		withLogger(config.Logger),
+		secureHeaders,
+		recoverer,
+		middleware.GetHead,
+	)
+	router.NotFound(notFound)
+	router.MethodNotAllowed(methodNotAllowed(router))
+	api := humachi.New(router, openAPI(config))
+	api.UseMiddleware(authenticate(api, config.Authenticator))
+	router.Get("/docs", docsPage(api))
+	return router, api
+}
+
+func openAPI(config Config) huma.Config {
+	c := huma.DefaultConfig(config.Title, config.Version)
+	c.Info.Description = config.Description
+	c.CreateHooks = nil // no $schema links in answers
+	c.DocsPath = ""     // huma's pages load scripts from other hosts; ours is docsPage
+	c.SchemasPath = ""
+	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
+	// A misspelt "except" must not sign everybody out.
+	c.RejectUnknownQueryParameters = true
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {
+			Type: "http", Scheme: "bearer",
+			Description: "The access token of a session, or the key of a POS backend (posse_bk_…).",
+		},
+	}
+	return c
+}
+
+var problemsOnce sync.Once
+
+// useProblems makes huma speak this package's problems, and take the name of a
+// field for what it is. Huma keeps these choices in package variables.
+func useProblems() {
+	problemsOnce.Do(func() {
+		huma.NewError = newProblem
+		huma.NewErrorWithContext = newProblemIn
+		huma.ValidateStrictCasing = true
+	})
+}

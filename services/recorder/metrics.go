@@ -1,0 +1,67 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/posse-pos/posse/pkg/commands"
+)
+
+type metrics struct {
+	commands  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	folds     *prometheus.CounterVec
+	conflicts prometheus.Counter
+	swept     prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "posse_recorder_commands_total", Help: "Commands by kind and by what they came to: ok, or the reason of the refusal.",
+		}, []string{"command", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "posse_recorder_command_seconds", Help: "How long commands took.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15),
+		}, []string{"command"}),
+		folds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "posse_recorder_folds_total", Help: "Where the state of a user came from: cache, rows of the read model, or the log.",
+		}, []string{"source"}),
+		conflicts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "posse_recorder_conflicts_total", Help: "Appends that were decided anew because somebody else had written.",
+		}),
+		swept: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "posse_recorder_idle_sessions_total", Help: "Sessions that the sweep ended because nobody used them.",
+		}),
+	}
+	if registry == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.commands, m.seconds, m.folds, m.conflicts, m.swept} {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("recorder: register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) begin(command string) (done func(error)) {
+	began := time.Now()
+	return func(err error) {
+		m.seconds.WithLabelValues(command).Observe(time.Since(began).Seconds())
+		m.commands.WithLabelValues(command, outcomeOf(err)).Inc()
+	}
+}
+
+func outcomeOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if e, ok := errors.AsType[*commands.Error](err); ok {
+		return string(e.Reason)
+	}
+	return string(commands.ReasonInternal)
+}

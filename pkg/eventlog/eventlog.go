@@ -106,7 +106,7 @@ type Reader interface {
 // batch, with backoff, until the context ends, unless it wraps ErrHalt.
 type Handler func(ctx context.Context, batch Batch) error
 
-// ErrHalt, wrapped by a Handler's error, ends Follow with that error.
+// ErrHalt ends Follow when a Handler's error wraps it, with that error.
 var ErrHalt = errors.New("eventlog: follower halts")
 
 // FollowConfig says what to follow.

@@ -1,0 +1,32 @@
+package natslog
+
+import (
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+const headerPending = "Nats-Num-Pending"
+
+// directGetHeaders are put on a message by the server that answers a direct
+// get; they are not part of it.
+var directGetHeaders = []string{
+	jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader,
+	headerPending, "Nats-Last-Sequence", "Nats-UpTo-Sequence",
+}
+
+func stripDirectGet(m *jetstream.RawStreamMsg) {
+	for _, name := range directGetHeaders {
+		delete(m.Header, name)
+	}
+}
+
+// decode reads a stored message. The error wraps events.ErrMalformed.
+func decode(stream string, m *jetstream.RawStreamMsg) (eventlog.Recorded, error) {
+	envelope, err := events.Decode(events.Message{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	if err != nil {
+		return eventlog.Recorded{}, err
+	}
+	return eventlog.Recorded{Envelope: envelope, Stream: stream, Sequence: m.Sequence, Time: m.Time.UTC()}, nil
+}

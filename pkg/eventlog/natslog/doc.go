@@ -1,0 +1,37 @@
+// Package natslog is the log on NATS JetStream: the real implementation of the
+// port in pkg/eventlog.
+//
+// Streams are declared by [New] and compared with what the server has; see
+// [StreamConfigs] for their settings and the reason of each.
+//
+// Writing one fact is a plain publish, writing several an atomic batch (ADR-50
+// of NATS). The expectation travels in Nats-Expected-Last-Subject-Sequence on
+// the user's literal subject, which the server checks exactly. Both kinds carry
+// Nats-Msg-Id, and an append whose outcome is unclear is looked up before it is
+// tried again, so repeating one is safe: for ever under an expectation, and
+// without one as long as the stream remembers message ids (two minutes).
+//
+// Following is built on Watermill: [Subscriber] hands out one Watermill message
+// per batch (or per fact, with many in flight), [Publisher] waits for the
+// stream's acknowledgement, and Follow runs both under a Watermill Router with
+// retry, recovery and metrics. Callers see plain Go.
+//
+// # Permissions
+//
+// What a connection has to be allowed to publish on, besides subscribing to
+// _INBOX.>; S stands for the stream:
+//
+//	New       $JS.API.STREAM.INFO.*  $JS.API.STREAM.CREATE.*  $JS.API.STREAM.UPDATE.*
+//	Open      $JS.API.STREAM.INFO.POS_SESSIONS
+//	Append    pos.v1.session.>  $JS.API.STREAM.MSG.GET.POS_SESSIONS
+//	          $JS.API.DIRECT.GET.POS_SESSIONS
+//	Touch     pos.v1.touch.>
+//	User      $JS.API.STREAM.MSG.GET.POS_SESSIONS  $JS.API.DIRECT.GET.POS_SESSIONS
+//	LastTouch $JS.API.STREAM.MSG.GET.POS_TOUCHES
+//	Read      $JS.API.STREAM.INFO.S  $JS.API.DIRECT.GET.S
+//	State     $JS.API.STREAM.INFO.S
+//	Follow    $JS.API.STREAM.INFO.S  $JS.API.STREAM.MSG.GET.S
+//	          $JS.API.CONSUMER.CREATE.S.*  $JS.API.CONSUMER.MSG.NEXT.S.*
+//	          $JS.API.CONSUMER.DELETE.S.*  pos.v1.quarantine.S
+//	relay     pos.v1.revocation.*  pos.v1.tick  $JS.API.STREAM.MSG.GET.POS_REVOCATIONS
+package natslog

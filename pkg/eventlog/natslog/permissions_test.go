@@ -1,0 +1,77 @@
+package natslog_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/natstest"
+)
+
+// What each use of the log has to be allowed to publish on; to subscribe to, all
+// need _INBOX.> only. The package comment lists the same.
+var (
+	mayOpen   = []string{"$JS.API.STREAM.INFO.POS_SESSIONS"}
+	mayAppend = []string{"pos.v1.session.>", "$JS.API.STREAM.MSG.GET.POS_SESSIONS", "$JS.API.DIRECT.GET.POS_SESSIONS"}
+	mayFollow = []string{
+		"$JS.API.STREAM.INFO.POS_SESSIONS", "$JS.API.STREAM.MSG.GET.POS_SESSIONS",
+		"$JS.API.CONSUMER.CREATE.POS_SESSIONS.*", "$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.*", "$JS.API.CONSUMER.DELETE.POS_SESSIONS.*",
+		"pos.v1.quarantine.POS_SESSIONS",
+	}
+	mayDeclare = []string{"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*"}
+)
+
+func TestPermissionsSuffice(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t, natstest.WithConfig(permissions(map[string][][]string{
+		"declarer": {mayDeclare},
+		"appender": {mayOpen, mayAppend},
+		"follower": {mayOpen, mayFollow},
+	}))).URL()
+	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
+
+	newRig(t, as("declarer"), 1, nil)
+	appender, err := natslog.Open(t.Context(), connect(t, as("appender")), natslog.Config{Logger: logger()})
+	if err != nil {
+		t.Fatalf("open as appender: %v", err)
+	}
+	if _, err := appender.Append(t.Context(), logins("ann", "s", 2), &eventlog.Expectation{}); err != nil {
+		t.Fatalf("append: %v", err)
+	}
+	if _, err := appender.Append(t.Context(), logins("ann", "t", 1), &eventlog.Expectation{}); !errors.Is(err, eventlog.ErrConflict) {
+		t.Fatalf("append in conflict: %v", err)
+	}
+	if facts, err := appender.User(t.Context(), "shop", "ann", 0); err != nil || len(facts) != 2 {
+		t.Fatalf("user: %d facts, %v", len(facts), err)
+	}
+	conn := connect(t, as("appender"))
+	if err := conn.Publish(events.SessionSubject("shop", "ann"), []byte("broken")); err != nil {
+		t.Fatal(err)
+	}
+	follower, err := natslog.Open(t.Context(), connect(t, as("follower")), natslog.Config{Logger: logger()})
+	if err != nil {
+		t.Fatalf("open as follower: %v", err)
+	}
+	followTo(t, follower, "follower", 3)
+}
+
+func permissions(users map[string][][]string) string {
+	var text strings.Builder
+	text.WriteString("authorization { users = [\n")
+	for user, lists := range users {
+		var subjects []string
+		for _, list := range lists {
+			for _, subject := range list {
+				subjects = append(subjects, fmt.Sprintf("%q", subject))
+			}
+		}
+		fmt.Fprintf(&text, "  { user: %s, password: p, permissions: { publish: [%s], subscribe: [\"_INBOX.>\"] } }\n",
+			user, strings.Join(subjects, ", "))
+	}
+	text.WriteString("] }\n")
+	return text.String()
+}

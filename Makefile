@@ -101,9 +101,9 @@ gen: ## write the generated files anew
 	$(call each,go generate ./...)
 
 .PHONY: bench
-bench: ## measure posse against the limits it could reach, as ratios
+bench: build ## measure posse against the limits it could reach, as ratios
 	@.ci/need postgresql
-	@go run ./services/posse bench
+	@go run ./pkg/pgtest/withpostgres bin/posse bench $(BENCH)
 
 .PHONY: up
 up: $(SECRETS)/postgres-url ## start posse, NATS and PostgreSQL with docker compose

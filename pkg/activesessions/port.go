@@ -133,7 +133,9 @@ type Reader interface {
 	// in key order after the given key, at most limit of those looked at; next
 	// is where to go on, and zero when the tenant is through. It bounds the work
 	// of one call, not the age of the answer.
-	Idle(ctx context.Context, tenant string, since, now time.Time, after events.Key, limit int) (idle []events.Key, next events.Key, err error)
+	Idle(
+		ctx context.Context, tenant string, since, now time.Time, after events.Key, limit int,
+	) (idle []events.Key, next events.Key, err error)
 	// Freshness says what a read would show.
 	Freshness(ctx context.Context) (Freshness, error)
 	// WaitFor returns when the effects of POS_SESSIONS up to a sequence are

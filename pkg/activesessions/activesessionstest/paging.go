@@ -1,0 +1,309 @@
+package activesessionstest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"pgregory.net/rapid"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/device"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+func filterIsLiteral(t *testing.T, factory Factory) {
+	s := open(t, factory)
+	names := []string{
+		"Müller", "mueller", "100%", "100 %", "a_b", "aXb", `back\slash`, "STRASSE", "ΣΊΣΥΦΟΣ", "한국어", "line\nbreak", "O'Brien", "tail",
+	}
+	for i, name := range names {
+		login := s.login(fmt.Sprintf("u%02d", i), "s")
+		login.Personal.Username, login.Personal.DisplayName = name, "Head "+name
+		s.happens(login)
+	}
+	for filter, want := range map[string][]string{
+		"mül":       {"Müller"},
+		"MÜLLER":    {"Müller"},
+		"%":         {"100%", "100 %"},
+		"0%":        {"100%"},
+		"_":         {"a_b"},
+		"a_b":       {"a_b"},
+		`\`:         {`back\slash`},
+		`k\s`:       {`back\slash`},
+		"strasse":   {"STRASSE"},
+		"σίσυφος":   {"ΣΊΣΥΦΟΣ"},
+		"국어":        {"한국어"},
+		"o'b":       {"O'Brien"},
+		"linebreak": {"line\nbreak"},
+		"tailHead":  nil, // not from the username into the display name
+		"head tail": {"tail"},
+		"\x01":      names, // nothing but a control character is no filter
+		"":          names,
+		"zz":        nil,
+		"'; --":     nil,
+	} {
+		page := s.users(activesessions.UsersQuery{Filter: filter})
+		var got []string
+		for _, u := range page.Users {
+			got = append(got, u.Username)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, slices.Sorted(slices.Values(want))) || page.Total != len(want) || page.Sessions != len(names) {
+			t.Errorf("filter %q finds %q of %d, %d sessions; want %q and %d", filter, got, page.Total, page.Sessions, want, len(names))
+		}
+	}
+}
+
+// pagingUnderChurn walks the list while people work, come and go.
+func pagingUnderChurn(t *testing.T, factory Factory) {
+	const users, size = 60, 7
+	for _, filter := range []string{"", "till"} {
+		s := open(t, factory)
+		for i := range users {
+			s.happens(s.login(fmt.Sprintf("user%02d", i), strconv.Itoa(i)))
+			s.advance(time.Second)
+		}
+		random := rand.New(rand.NewPCG(1, 2))
+		left := map[string]bool{}
+		for round := range 3 {
+			walked := s.walk(activesessions.UsersQuery{PageSize: size, Filter: filter}, func() { s.churn(random, users, left) })
+			seen := map[string]int{}
+			for _, u := range walked {
+				seen[u.ID]++
+			}
+			for i := range users {
+				id := fmt.Sprintf("user%02d", i)
+				if seen[id] > 1 || seen[id] == 0 && !left[id] {
+					t.Errorf("filter %q, round %d: %s was shown %d times", filter, round, id, seen[id])
+				}
+			}
+		}
+	}
+}
+
+// churn is what happens while somebody turns a page: people work, one leaves,
+// one comes.
+func (s *shop) churn(random *rand.Rand, users int, left map[string]bool) {
+	for range 20 {
+		s.advance(time.Second)
+		i := random.IntN(users)
+		s.happens(s.touch(fmt.Sprintf("user%02d", i), strconv.Itoa(i)))
+	}
+	i := random.IntN(users)
+	gone := fmt.Sprintf("user%02d", i)
+	left[gone] = true
+	s.happens(s.end(gone, strconv.Itoa(i)), s.login(fmt.Sprintf("new%d", random.IntN(1000)), "n"))
+}
+
+func tenThousandUsers(t *testing.T, factory Factory) {
+	const users = 10_000
+	s := open(t, factory)
+	for first := 0; first < users; first += 2000 {
+		var facts []events.Event
+		for i := first; i < first+2000; i++ {
+			facts = append(facts, s.login(fmt.Sprintf("user%05d", i), strconv.Itoa(i)))
+		}
+		s.happens(facts...)
+		s.advance(time.Minute)
+	}
+	seen := map[string]bool{}
+	walked := s.walk(activesessions.UsersQuery{PageSize: activesessions.MaxPageSize}, func() {
+		i := len(seen) * 7 % users
+		s.happens(s.touch(fmt.Sprintf("user%05d", i), strconv.Itoa(i)))
+	})
+	for _, u := range walked {
+		if seen[u.ID] {
+			t.Errorf("%s was shown twice", u.ID)
+		}
+		seen[u.ID] = true
+	}
+	if len(seen) != users {
+		t.Errorf("%d users were shown, want %d", len(seen), users)
+	}
+	page := s.users(activesessions.UsersQuery{Filter: "till USER0123", PageSize: 3})
+	if page.Total != 10 || len(page.Users) != 3 || page.Sessions != users {
+		t.Errorf("a filter finds %d on a page of %d, %d sessions; want 10, 3 and %d", page.Total, len(page.Users), page.Sessions, users)
+	}
+}
+
+func pageTokens(t *testing.T, factory Factory) {
+	s := open(t, factory)
+	for i := range 5 {
+		s.happens(s.login(fmt.Sprintf("user%d", i), strconv.Itoa(i)))
+	}
+	query := activesessions.UsersQuery{Tenant: tenant, Now: s.Now(), PageSize: 2}
+	token := s.users(query).NextToken
+	if token == "" || len(token) > 512 {
+		t.Fatalf("the first page has token %q", token)
+	}
+	change := func(edit func(*activesessions.UsersQuery)) activesessions.UsersQuery {
+		q := query
+		q.PageToken = token
+		edit(&q)
+		return q
+	}
+	for name, q := range map[string]activesessions.UsersQuery{
+		"another tenant": change(func(q *activesessions.UsersQuery) { q.Tenant = "butcher" }),
+		"another filter": change(func(q *activesessions.UsersQuery) { q.Filter = "user" }),
+		"another user":   change(func(q *activesessions.UsersQuery) { q.User = "user1" }),
+		"another moment": change(func(q *activesessions.UsersQuery) { q.At = opening }),
+		"a day later":    change(func(q *activesessions.UsersQuery) { q.Now = q.Now.Add(24 * time.Hour) }),
+		"cut":            change(func(q *activesessions.UsersQuery) { q.PageToken = token[:len(token)-1] }),
+		"longer":         change(func(q *activesessions.UsersQuery) { q.PageToken = token + "A" }),
+		"much longer":    change(func(q *activesessions.UsersQuery) { q.PageToken = strings.Repeat(token, 100) }),
+		"not ours":       change(func(q *activesessions.UsersQuery) { q.PageToken = "'; drop table users; --" }),
+		"changed":        change(func(q *activesessions.UsersQuery) { q.PageToken = "B" + token[1:] }),
+	} {
+		if _, err := s.store.Users(t.Context(), q); !errors.Is(err, activesessions.ErrPageToken) {
+			t.Errorf("%s: %v, want ErrPageToken", name, err)
+		}
+	}
+	query.PageToken, query.PageSize = token, 500 // another size is fine
+	if page := s.users(query); len(page.Users) != 3 || page.NextToken != "" || page.Total != 5 {
+		t.Errorf("the rest is %+v, want 3 users of 5", page)
+	}
+}
+
+// countsAreExact compares pages with a reckoning over all rows, at many moments
+// in random histories.
+func countsAreExact(t *testing.T, factory Factory) {
+	c := &clock{now: opening}
+	store := factory(t, c.Now)
+	at := map[string]eventlog.Position{}
+	cases := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		cases++ // each in a tenant of its own
+		moveTo := fmt.Sprint("tenant", cases)
+		c.advance(opening.Sub(c.Now()))
+		rows := map[events.Key]activesessions.Session{}
+		history := History().Draw(rt, "history")
+		for i := range history {
+			history[i].Event = withTenant(history[i].Event, moveTo)
+			key := history[i].Event.SessionKey()
+			rows[key] = activesessions.Merge(rows[key], history[i], device.Device{})
+		}
+		replay(rt, store, at, history)
+		for range 4 {
+			c.advance(time.Duration(rapid.IntRange(-4, 40).Draw(rt, "wait")) * 125 * time.Millisecond)
+			if rapid.Bool().Draw(rt, "settle") {
+				if err := store.Current(t.Context(), events.StreamTouches, c.Now()); err != nil {
+					rt.Fatalf("current: %v", err)
+				}
+			}
+			expectCounts(rt, store, rows, activesessions.UsersQuery{Tenant: moveTo, Now: c.Now()})
+			expectCounts(rt, store, rows, activesessions.UsersQuery{Tenant: moveTo, Now: c.Now(), At: c.Now()})
+		}
+	})
+}
+
+// withTenant moves a fact to another tenant. Where two sessions become one they
+// are one in the reckoning too.
+func withTenant(e events.Event, to string) events.Event {
+	switch e := e.(type) {
+	case events.LoggedIn:
+		e.Tenant = to
+		return e
+	case events.Refreshed:
+		e.Tenant = to
+		return e
+	case events.Touched:
+		e.Tenant = to
+		return e
+	case events.Revoked:
+		e.Tenant = to
+		return e
+	default:
+		return e
+	}
+}
+
+func expectCounts(rt *rapid.T, store Store, rows map[events.Key]activesessions.Session, q activesessions.UsersQuery) {
+	page, err := store.Users(rt.Context(), q)
+	if err != nil {
+		rt.Fatalf("users: %v", err)
+	}
+	want := map[string]activesessions.User{}
+	sessions := 0
+	for _, row := range rows {
+		if !isShown(&row, &q) {
+			continue
+		}
+		u := want[row.User]
+		u.Sessions++
+		if row.LastActive.After(u.LastActive) {
+			u.LastActive = row.LastActive
+		}
+		want[row.User] = u
+		sessions++
+	}
+	if page.Total != len(want) || page.Sessions != sessions || len(page.Users) != len(want) {
+		rt.Fatalf("at %v/%v: page of %d, total %d, %d sessions; want %d and %d",
+			q.Now, q.At, len(page.Users), page.Total, page.Sessions, len(want), sessions)
+	}
+	for _, u := range page.Users {
+		if w := want[u.ID]; w.Sessions != u.Sessions || !w.LastActive.Equal(u.LastActive) {
+			rt.Fatalf("at %v/%v: user %+v, want %+v", q.Now, q.At, u, w)
+		}
+	}
+	if !slices.IsSortedFunc(page.Users, func(a, b activesessions.User) int {
+		return cmp.Or(b.LastActive.Compare(a.LastActive), cmp.Compare(a.ID, b.ID))
+	}) {
+		rt.Fatalf("at %v: users are not by newest activity: %+v", q.Now, page.Users)
+	}
+}
+
+// isShown reports whether a query means a row, and brings it to the moment.
+func isShown(row *activesessions.Session, q *activesessions.UsersQuery) bool {
+	if row.Tenant != q.Tenant {
+		return false
+	}
+	if q.At.IsZero() {
+		return row.Open(q.Now)
+	}
+	shown := row.Active(q.At)
+	row.AsOf(q.At)
+	return shown
+}
+
+// batchesAreAtomic logs people in and out by pairs while others read: no page
+// ever shows one of a pair.
+func batchesAreAtomic(t *testing.T, factory Factory) {
+	s := open(t, factory)
+	var done atomic.Bool
+	var readers errgroup.Group
+	for range 4 {
+		readers.Go(func() error {
+			for !done.Load() {
+				page, err := s.store.Users(t.Context(), activesessions.UsersQuery{Tenant: tenant, Now: opening})
+				if err != nil {
+					return err
+				}
+				n := 0
+				for _, u := range page.Users {
+					n += u.Sessions
+				}
+				if n%2 != 0 || n != page.Sessions || page.Total != len(page.Users) || uint64(n) != page.Position {
+					return fmt.Errorf("half a batch: %+v", page)
+				}
+			}
+			return nil
+		})
+	}
+	for i := range 30 {
+		s.happens(s.login("ana", fmt.Sprint("a", i)), s.login("ben", fmt.Sprint("b", i)))
+	}
+	done.Store(true)
+	if err := readers.Wait(); err != nil {
+		t.Error(err)
+	}
+}

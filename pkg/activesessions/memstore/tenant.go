@@ -1,0 +1,237 @@
+package memstore
+
+import (
+	"cmp"
+	"sync/atomic"
+	"unique"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/internal/order"
+	"github.com/posse-pos/posse/pkg/activesessions/internal/pagetoken"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+// tenant holds the indexes of one tenant.
+type tenant struct {
+	id          string
+	users       map[string]*user
+	sessions    map[string]*row // by session id; rows of one id are chained
+	byID        sorted[*user]
+	listed      sorted[*user] // users with open sessions, by place
+	past        pastPlaces
+	listedUsers int // users with open sessions
+	open        int // open sessions
+
+	// paged is the newest version of the list that a page token was made of, and
+	// pagedUntil when the last of these tokens expires. Readers write them.
+	paged      atomic.Uint64
+	pagedUntil atomic.Int64
+}
+
+// user is one user's rows. Open are the rows that were open at the store's
+// horizon; ended, expired and stub rows are closed.
+type user struct {
+	tenant *tenant
+	id     string
+	open   []*row
+	closed []*row
+
+	// who comes from the login with the greatest sequence.
+	who           unique.Handle[identity]
+	loginSequence uint64
+
+	// place is where the user stands in the list, since version born.
+	place    events.Timestamp
+	born     uint64
+	isListed bool
+	changed  uint64 // version that changed the user last
+}
+
+func newTenant(id string) *tenant {
+	return &tenant{
+		id:       id,
+		users:    map[string]*user{},
+		sessions: map[string]*row{},
+		byID:     sorted[*user]{compare: func(a, b *user) int { return cmp.Compare(a.id, b.id) }},
+		listed: sorted[*user]{compare: func(a, b *user) int {
+			return comparePlaces(a.place, a.id, b.place, b.id)
+		}},
+		past: newPastPlaces(),
+	}
+}
+
+// comparePlaces orders by newest activity, and by id among equals.
+func comparePlaces(a events.Timestamp, aID string, b events.Timestamp, bID string) int {
+	return cmp.Or(cmp.Compare(b, a), cmp.Compare(aID, bID))
+}
+
+func (t *tenant) user(id string) *user {
+	u, ok := t.users[id]
+	if !ok {
+		u = &user{tenant: t, id: id, who: nobody}
+		t.users[id] = u
+		t.byID.insert(u)
+	}
+	return u
+}
+
+// find returns the row of a session of a user, or nil.
+func (t *tenant) find(userID, session string) *row {
+	r := t.sessions[session]
+	for r != nil && r.user.id != userID {
+		r = r.next
+	}
+	return r
+}
+
+func (t *tenant) chain(r *row) {
+	r.next = t.sessions[r.id]
+	t.sessions[r.id] = r
+}
+
+// forget removes a closed row, and its user with the last one.
+func (t *tenant) forget(r *row) {
+	t.unchain(r)
+	u := r.user
+	u.detach(r)
+	if len(u.open) == 0 && len(u.closed) == 0 {
+		t.byID.remove(u)
+		delete(t.users, u.id)
+	}
+}
+
+func (t *tenant) unchain(r *row) {
+	first := t.sessions[r.id]
+	switch {
+	case first == r && r.next == nil:
+		delete(t.sessions, r.id)
+	case first == r:
+		t.sessions[r.id] = r.next
+	default:
+		for first.next != r {
+			first = first.next
+		}
+		first.next = r.next
+	}
+}
+
+func (u *user) rows(open bool) *[]*row {
+	if open {
+		return &u.open
+	}
+	return &u.closed
+}
+
+func (u *user) attach(r *row) {
+	rows := u.rows(r.open)
+	r.place = int32(len(*rows))
+	*rows = append(*rows, r)
+}
+
+func (u *user) detach(r *row) {
+	if r.place == unfiled {
+		return
+	}
+	rows := u.rows(r.open)
+	last := len(*rows) - 1
+	moved := (*rows)[last]
+	(*rows)[r.place], moved.place = moved, r.place
+	(*rows)[last] = nil
+	*rows = (*rows)[:last]
+}
+
+// hear takes over who a login says the user is, if no later login spoke.
+func (u *user) hear(fact *eventlog.Recorded) {
+	login, ok := fact.Event.(events.LoggedIn)
+	if ok && fact.Sequence >= u.loginSequence {
+		p := login.Personal
+		u.who, u.loginSequence = u.identity(p.Username, p.DisplayName, p.AvatarURL), fact.Sequence
+	}
+}
+
+// identity interns a name; it is nearly always the user's.
+func (u *user) identity(username, displayName, avatarURL string) unique.Handle[identity] {
+	if old := u.who.Value(); old.username == username && old.displayName == displayName && old.avatarURL == avatarURL {
+		return u.who
+	}
+	return unique.Make(identity{
+		username: username, displayName: displayName, avatarURL: avatarURL,
+		search: activesessions.SearchText(username, displayName),
+	})
+}
+
+// lastActive is the newest activity of the user's open sessions.
+func (u *user) lastActive() events.Timestamp {
+	var last events.Timestamp
+	for _, r := range u.open {
+		last = max(last, r.lastActive)
+	}
+	return last
+}
+
+// settle puts the user where its open sessions belong in the list.
+func (u *user) settle(version uint64, now events.Timestamp) {
+	t := u.tenant
+	last := u.lastActive()
+	switch {
+	case len(u.open) == 0 && u.isListed:
+		t.listed.remove(u)
+		u.isListed = false
+		t.listedUsers--
+	case len(u.open) == 0:
+	case !u.isListed:
+		u.place, u.born, u.isListed = last, version, true
+		t.listed.insert(u)
+		t.listedUsers++
+	case last < u.place || last > u.place+events.Timestamp(order.Step(t.listedUsers)):
+		t.move(u, last, version, now)
+	}
+}
+
+// move keeps the old place if somebody is paging through a list that shows it.
+func (t *tenant) move(u *user, place events.Timestamp, version uint64, now events.Timestamp) {
+	if u.born <= t.paged.Load() && int64(now) <= t.pagedUntil.Load() {
+		t.past.add(pastPlace{user: u, place: u.place, born: u.born, died: version, at: now})
+	}
+	t.past.expire(now - events.Timestamp(pagetoken.Lifetime.Milliseconds()))
+	t.listed.remove(u)
+	u.place, u.born = place, version
+	t.listed.insert(u)
+}
+
+// pastPlace is where a user stood in the versions of the list from born to
+// before died.
+type pastPlace struct {
+	user       *user
+	place      events.Timestamp
+	born, died uint64
+	at         events.Timestamp // when it was left
+}
+
+// pastPlaces remembers for as long as a page token lives.
+type pastPlaces struct {
+	places sorted[pastPlace]
+	queue  []pastPlace // oldest first
+}
+
+func newPastPlaces() pastPlaces {
+	return pastPlaces{places: sorted[pastPlace]{compare: func(a, b pastPlace) int {
+		return cmp.Or(comparePlaces(a.place, a.user.id, b.place, b.user.id), cmp.Compare(a.born, b.born))
+	}}}
+}
+
+func (p *pastPlaces) add(x pastPlace) {
+	p.places.insert(x)
+	p.queue = append(p.queue, x)
+}
+
+func (p *pastPlaces) expire(before events.Timestamp) {
+	n := 0
+	for ; n < len(p.queue) && p.queue[n].at < before; n++ {
+		p.places.remove(p.queue[n])
+	}
+	if n > 0 {
+		p.queue = append(p.queue[:0:0], p.queue[n:]...)
+	}
+}

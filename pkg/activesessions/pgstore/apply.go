@@ -1,0 +1,319 @@
+package pgstore
+
+import (
+	"context"
+	_ "embed" // the statements
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/internal/order"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+var (
+	//go:embed sql/upsert.sql
+	upsertSQL string
+	//go:embed sql/touch.sql
+	touchSQL string
+	//go:embed sql/expire.sql
+	expireSQL string
+	//go:embed sql/place.sql
+	placeSQL string
+)
+
+// settleEvery is how far the horizon may fall behind before a batch takes the
+// time to move it.
+const settleEvery = time.Second
+
+var errBatch = errors.New("pgstore: batch does not go forward in one stream")
+
+// Apply implements activesessions.Writer.
+func (s *Store) Apply(ctx context.Context, batch activesessions.Batch) ([]activesessions.UserRef, error) {
+	if batch.To.Stream != batch.From.Stream || batch.To.Sequence < batch.From.Sequence {
+		return nil, fmt.Errorf("%w: from %+v to %+v", errBatch, batch.From, batch.To)
+	}
+	devices, err := s.devicesOf(ctx, &batch)
+	if err != nil {
+		return nil, err
+	}
+	facts := fold(batch.Facts, devices)
+	var changed []activesessions.UserRef
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w, err := s.begin(ctx, tx, &batch, facts.tenants)
+		if err != nil {
+			return err
+		}
+		if changed, err = w.write(ctx, facts); err != nil {
+			return err
+		}
+		if err := learn(ctx, tx, batch.Devices); err != nil {
+			return err
+		}
+		return w.finish(ctx, &batch)
+	})
+	if err != nil {
+		return nil, wrap("apply", err)
+	}
+	s.applied(ctx, &batch)
+	return changed, nil
+}
+
+// wrap names what failed, but leaves the port's errors as they are.
+func wrap(what string, err error) error {
+	if err == nil || errors.Is(err, activesessions.ErrFenced) {
+		return err
+	}
+	return fmt.Errorf("pgstore: %s: %w", what, err)
+}
+
+// applied does what follows a commit and cannot fail it.
+func (s *Store) applied(ctx context.Context, batch *activesessions.Batch) {
+	for hash, d := range batch.Devices {
+		s.devices.Add(hash, d)
+	}
+	if batch.To.Stream == events.StreamSessions {
+		s.waiters.advance(batch.To.Sequence)
+	}
+	s.analyze(ctx, len(batch.Facts))
+}
+
+// writing is a transaction that writes, with the state that it locked.
+type writing struct {
+	tx      pgx.Tx
+	now     int64
+	version int64            // of this write
+	horizon int64            // after this write
+	users   map[string]int64 // listed users of the tenants in it
+}
+
+const lockSQL = `SELECT version + 1, horizon FROM state FOR UPDATE`
+
+// begin locks the state, moves the position and learns what the statements that
+// follow need to know, in one round trip.
+func (s *Store) begin(ctx context.Context, tx pgx.Tx, batch *activesessions.Batch, tenants []string) (*writing, error) {
+	w := &writing{tx: tx, now: millis(s.now()), users: map[string]int64{}}
+	statements := &pgx.Batch{}
+	statements.Queue(lockSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&w.version, &w.horizon) })
+	moved := movePosition(statements, batch.From, batch.To)
+	statements.Queue("SELECT tenant, users FROM tenants WHERE tenant = ANY($1)", toTexts(tenants)).Query(func(found pgx.Rows) error {
+		var tenant string
+		var users int64
+		_, err := pgx.ForEachRow(found, []any{&tenant, &users}, func() error {
+			w.users[fromText(tenant)] = users
+			return nil
+		})
+		return err
+	})
+	if err := tx.SendBatch(ctx, statements).Close(); err != nil {
+		return nil, err
+	}
+	if !*moved {
+		return nil, fmt.Errorf("%w: %s does not stand at %d, which the batch continues",
+			activesessions.ErrFenced, batch.From.Stream, batch.From.Sequence)
+	}
+	err := w.settle(ctx, w.now-order.Lag.Milliseconds(), settleEvery)
+	return w, err
+}
+
+const (
+	startSQL = `
+		INSERT INTO positions AS p (stream, sequence, message_id, created_ns) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (stream) DO UPDATE
+		SET sequence = excluded.sequence, message_id = excluded.message_id, created_ns = excluded.created_ns
+		WHERE p.sequence = 0`
+	continueSQL = `
+		UPDATE positions SET sequence = $2, message_id = $3, created_ns = $4
+		WHERE stream = $1 AND sequence = $5 AND message_id = $6 AND created_ns = $7`
+)
+
+// movePosition queues the fence: nothing moves unless the stream stands at from.
+func movePosition(statements *pgx.Batch, from, to eventlog.Position) *bool {
+	sql, arguments := startSQL, []any{toText(to.Stream), int64(to.Sequence), toText(to.ID), nanos(to.Created)}
+	if from.Sequence > 0 {
+		sql, arguments = continueSQL, append(arguments, int64(from.Sequence), toText(from.ID), nanos(from.Created))
+	}
+	moved := new(bool)
+	statements.Queue(sql, arguments...).Exec(func(tag pgconn.CommandTag) error {
+		*moved = tag.RowsAffected() == 1
+		return nil
+	})
+	return moved
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNanos(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}
+
+// settle moves the horizon, if it would move by enough, and takes what expired
+// out of the summaries. The horizon never goes back, whatever the clock does.
+func (w *writing) settle(ctx context.Context, horizon int64, enough time.Duration) error {
+	if horizon-w.horizon < enough.Milliseconds() {
+		return nil
+	}
+	found, err := w.tx.Query(ctx, expireSQL, w.horizon, horizon)
+	if err != nil {
+		return err
+	}
+	users, err := pgx.CollectRows(found, pgx.RowToStructByPos[userRow])
+	if err != nil {
+		return err
+	}
+	w.horizon = horizon
+	return w.place(ctx, users)
+}
+
+// userRow names a user, in the form of the database.
+type userRow struct{ Tenant, User string }
+
+// place moves users down in the list who lost a session.
+func (w *writing) place(ctx context.Context, users []userRow) error {
+	if len(users) == 0 {
+		return nil
+	}
+	tenants, ids := make([]string, len(users)), make([]string, len(users))
+	for i, u := range users {
+		tenants[i], ids[i] = u.Tenant, u.User
+	}
+	_, err := w.tx.Exec(ctx, placeSQL, tenants, ids, w.horizon, w.version, w.now)
+	return err
+}
+
+// write joins the rows to those stored and returns the users that changed.
+func (w *writing) write(ctx context.Context, facts *folded) ([]activesessions.UserRef, error) {
+	upserts, touches := facts.split()
+	changed := users(touches)
+	if len(touches) > 0 {
+		strangers, err := w.touch(ctx, facts, touches)
+		if err != nil {
+			return nil, err
+		}
+		upserts = append(upserts, strangers...)
+	}
+	if len(upserts) == 0 {
+		return changed, nil
+	}
+	written, err := w.upsert(ctx, facts, upserts)
+	if err != nil || len(changed) == 0 {
+		return written, err
+	}
+	return union(changed, written), nil
+}
+
+func union(a, b []activesessions.UserRef) []activesessions.UserRef {
+	seen := make(map[activesessions.UserRef]struct{}, len(a))
+	for _, user := range a {
+		seen[user] = struct{}{}
+	}
+	for _, user := range b {
+		if _, ok := seen[user]; !ok {
+			a = append(a, user)
+		}
+	}
+	return a
+}
+
+// upsert returns the users whose rows changed, each once.
+func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*activesessions.Session) ([]activesessions.UserRef, error) {
+	columns := newRows(len(sessions))
+	ended := map[userRow]struct{}{}
+	for _, session := range sessions {
+		if err := columns.add(session); err != nil {
+			return nil, err
+		}
+		if session.End != nil {
+			ended[userRow{toText(session.Tenant), toText(session.User)}] = struct{}{}
+		}
+	}
+	changed, n := users(sessions), facts.names()
+	tenants, steps := facts.steps(w.users)
+	arguments := append(columns.arguments(), n.tenant, n.user, n.username, n.displayName, n.avatarURL, n.login,
+		tenants, steps, w.horizon, w.version, w.now, n.search, len(changed))
+	var count int
+	var changedTenants, changedUsers []string
+	if err := w.tx.QueryRow(ctx, upsertSQL, arguments...).Scan(&count, &changedTenants, &changedUsers); err != nil {
+		return nil, err
+	}
+	if count < len(changed) {
+		changed = changed[:0]
+		for i := range changedTenants {
+			changed = append(changed, activesessions.UserRef{Tenant: fromText(changedTenants[i]), User: fromText(changedUsers[i])})
+		}
+	}
+	return changed, w.place(ctx, slices.Collect(maps.Keys(ended)))
+}
+
+// touch updates the sessions that there are, and returns the touches of others.
+func (w *writing) touch(ctx context.Context, facts *folded, touches []*activesessions.Session) ([]*activesessions.Session, error) {
+	n := len(touches)
+	tenant, user, session, ip := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	lastActive, ipAt := make([]int64, n), make([]int64, n)
+	for i := range touches {
+		t := touches[i]
+		tenant[i], user[i], session[i], ip[i] = toText(t.Tenant), toText(t.User), toText(t.Session), toText(t.IP)
+		lastActive[i], ipAt[i] = millis(t.LastActive), millis(t.IPAt)
+	}
+	tenants, steps := facts.steps(w.users)
+	var updated int
+	err := w.tx.QueryRow(ctx, touchSQL, tenant, user, session, lastActive, ip, ipAt,
+		tenants, steps, w.horizon, w.version, w.now).Scan(&updated)
+	if err != nil || updated == n {
+		return nil, err
+	}
+	return w.strangers(ctx, touches, []any{tenant, user, session})
+}
+
+const strangersSQL = `
+	SELECT t.number::int - 1
+	FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS t (tenant, user_id, session, number)
+	WHERE NOT EXISTS (
+		SELECT FROM sessions s WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.session = t.session
+	)`
+
+// strangers are the touches of sessions that are not known yet.
+func (w *writing) strangers(ctx context.Context, touches []*activesessions.Session, keys []any) ([]*activesessions.Session, error) {
+	found, err := w.tx.Query(ctx, strangersSQL, keys...)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := pgx.CollectRows(found, pgx.RowTo[int])
+	if err != nil {
+		return nil, err
+	}
+	strangers := make([]*activesessions.Session, len(numbers))
+	for i, number := range numbers {
+		strangers[i] = touches[number]
+	}
+	return strangers, nil
+}
+
+// finish writes down what the next writer finds.
+func (w *writing) finish(ctx context.Context, batch *activesessions.Batch) error {
+	asOf := int64(0)
+	if n := len(batch.Facts); n > 0 && batch.To.Stream == events.StreamSessions {
+		asOf = millis(batch.Facts[n-1].Time)
+	}
+	return w.close(ctx, asOf)
+}
+
+func (w *writing) close(ctx context.Context, asOf int64) error {
+	_, err := w.tx.Exec(ctx, "UPDATE state SET version = $1, horizon = $2, as_of = greatest(as_of, $3)", w.version, w.horizon, asOf)
+	return err
+}

@@ -1,0 +1,172 @@
+package pgstore
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/internal/order"
+	"github.com/posse-pos/posse/pkg/device"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+// folded is a batch with one row for each session: what Merge makes of its facts
+// alone. Rows are a semilattice, so joining these to what is stored gives what
+// joining the facts one by one gives.
+type folded struct {
+	rows    []activesessions.Session
+	row     map[events.Key]int
+	logins  map[activesessions.UserRef]newestLogin
+	tenants []string
+	met     map[string]struct{}
+}
+
+// newestLogin is who the login with the greatest sequence says a user is.
+type newestLogin struct {
+	sequence                         uint64
+	username, displayName, avatarURL string
+}
+
+// fold takes the device of the login at each index in devices.
+func fold(facts []eventlog.Recorded, devices []device.Device) *folded {
+	f := &folded{
+		rows:   make([]activesessions.Session, 0, len(facts)),
+		row:    make(map[events.Key]int, len(facts)),
+		logins: map[activesessions.UserRef]newestLogin{},
+		met:    map[string]struct{}{},
+	}
+	for i := range facts {
+		f.add(&facts[i], devices[i])
+	}
+	return f
+}
+
+func (f *folded) add(fact *eventlog.Recorded, dev device.Device) {
+	switch event := fact.Event.(type) {
+	case events.LoggedIn:
+		f.hear(fact.Sequence, &event)
+	case events.Refreshed, events.Touched, events.Revoked:
+	default:
+		return
+	}
+	key := fact.Event.SessionKey()
+	i, ok := f.row[key]
+	if !ok {
+		i = len(f.rows)
+		f.row[key] = i
+		f.rows = append(f.rows, activesessions.Session{})
+		f.meet(key.Tenant)
+	}
+	f.rows[i] = activesessions.Merge(f.rows[i], *fact, dev)
+}
+
+func (f *folded) meet(tenant string) {
+	if n := len(f.tenants); n > 0 && f.tenants[n-1] == tenant {
+		return // as nearly always
+	}
+	if _, ok := f.met[tenant]; !ok {
+		f.met[tenant] = struct{}{}
+		f.tenants = append(f.tenants, tenant)
+	}
+}
+
+func (f *folded) hear(sequence uint64, login *events.LoggedIn) {
+	user := activesessions.UserRef{Tenant: login.Tenant, User: login.User}
+	if p := &login.Personal; sequence > f.logins[user].sequence {
+		f.logins[user] = newestLogin{sequence, p.Username, p.DisplayName, p.AvatarURL}
+	}
+}
+
+// split separates the rows that only touches made: a plain update does for them.
+func (f *folded) split() (upserts, touches []*activesessions.Session) {
+	for i := range f.rows {
+		if row := &f.rows[i]; isTouch(row) {
+			touches = append(touches, row)
+		} else {
+			upserts = append(upserts, row)
+		}
+	}
+	byKey := func(a, b *activesessions.Session) int {
+		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.User, b.User), strings.Compare(a.Session, b.Session))
+	}
+	slices.SortFunc(upserts, byKey)
+	return upserts, touches
+}
+
+func isTouch(row *activesessions.Session) bool {
+	return row.LoginSequence == 0 && row.End == nil && row.Expires.IsZero() && row.Generation == 0 && row.UserAgent == ""
+}
+
+// users lists the users of rows, each once.
+func users(rows []*activesessions.Session) []activesessions.UserRef {
+	seen := make(map[activesessions.UserRef]struct{}, len(rows))
+	list := make([]activesessions.UserRef, 0, len(rows))
+	for _, row := range rows {
+		user := activesessions.UserRef{Tenant: row.Tenant, User: row.User}
+		if _, ok := seen[user]; !ok {
+			seen[user] = struct{}{}
+			list = append(list, user)
+		}
+	}
+	return list
+}
+
+// names are who users say they are, column by column, as unnest takes them.
+type names struct {
+	tenant, user, username, displayName, avatarURL, search []string
+	login                                                  []int64
+}
+
+func (f *folded) names() *names {
+	n := &names{}
+	for user, newest := range f.logins {
+		n.tenant = append(n.tenant, toText(user.Tenant))
+		n.user = append(n.user, toText(user.User))
+		n.username = append(n.username, toText(newest.username))
+		n.displayName = append(n.displayName, toText(newest.displayName))
+		n.avatarURL = append(n.avatarURL, toText(newest.avatarURL))
+		n.search = append(n.search, activesessions.SearchText(newest.username, newest.displayName))
+		n.login = append(n.login, int64(newest.sequence))
+	}
+	return n
+}
+
+// steps are the tenants of a batch and how coarse the list of each is.
+func (f *folded) steps(listed map[string]int64) (tenants []string, steps []int64) {
+	for _, tenant := range f.tenants {
+		tenants = append(tenants, toText(tenant))
+		steps = append(steps, order.Step(int(listed[tenant])))
+	}
+	return tenants, steps
+}
+
+// devicesOf finds the device of each login in a batch: it came with the batch, or
+// the store knows it. Other facts have none.
+func (s *Store) devicesOf(ctx context.Context, batch *activesessions.Batch) ([]device.Device, error) {
+	devices := make([]device.Device, len(batch.Facts))
+	missing := map[string][]int{}
+	for i := range batch.Facts {
+		login, ok := batch.Facts[i].Event.(events.LoggedIn)
+		if !ok {
+			continue
+		}
+		hash := activesessions.DeviceHash(login)
+		if devices[i], ok = batch.Devices[hash]; ok {
+			continue
+		}
+		if devices[i], ok = s.devices.Get(hash); !ok {
+			missing[hash] = append(missing[hash], i)
+		}
+	}
+	stored, err := s.Devices(ctx, device.Version, slices.Collect(maps.Keys(missing)))
+	for hash, d := range stored {
+		for _, i := range missing[hash] {
+			devices[i] = d
+		}
+	}
+	return devices, err
+}

@@ -1,0 +1,289 @@
+package pgstore
+
+import (
+	"cmp"
+	"context"
+	_ "embed" // the statements
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/internal/pagetoken"
+)
+
+var (
+	//go:embed sql/users.sql
+	usersSQL string
+	//go:embed sql/totals.sql
+	totalsSQL string
+	//go:embed sql/totals_filtered.sql
+	totalsFilteredSQL string
+	//go:embed sql/active_then.sql
+	activeThenSQL string
+	//go:embed sql/active_behind.sql
+	activeBehindSQL string
+	//go:embed sql/active_page.sql
+	activePageSQL string
+)
+
+// Users implements activesessions.Reader. The list is the one that the first
+// page showed: users who were active since stay where they were in it, so paging
+// shows nobody twice and misses nobody who had a session throughout. On a page
+// the newest activity comes first, by what is known now.
+//
+// For that, writers must remember where users stood. They do so while somebody
+// pages: the first page that has a next leaves a note, at most one in a quarter
+// of an hour for a tenant.
+//
+// A past moment, and a Now before the store's horizon, is answered from the
+// sessions that were active then.
+func (s *Store) Users(ctx context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
+	l := &listing{store: s, query: &query, filter: activesessions.Fold(query.Filter), now: millis(query.Now)}
+	err := l.read(ctx)
+	if errors.Is(err, errUnnoted) {
+		if err = s.notePaging(ctx, query.Tenant); err == nil {
+			err = l.read(ctx)
+		}
+	}
+	if errors.Is(err, activesessions.ErrPageToken) {
+		return activesessions.UsersPage{}, err
+	}
+	return l.page, wrap("users", err)
+}
+
+// errUnnoted says that writers do not remember places for this list yet.
+var errUnnoted = errors.New("paging is not noted")
+
+// listing is one question for users, while it is answered.
+type listing struct {
+	store  *Store
+	query  *activesessions.UsersQuery
+	filter string
+	now    int64
+
+	version, horizon, paged int64
+	secret                  []byte
+	token                   pagetoken.Token
+	page                    activesessions.UsersPage
+}
+
+// read answers from one snapshot.
+func (l *listing) read(ctx context.Context) error {
+	l.page = activesessions.UsersPage{}
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, l.store.pool, options, func(tx pgx.Tx) error {
+		if err := l.orient(ctx, tx); err != nil {
+			return err
+		}
+		entries, err := l.entries(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return l.fill(entries)
+	})
+}
+
+const orientSQL = `SELECT ` + freshnessColumns + `, version, horizon, secret,
+	coalesce((SELECT until FROM paging WHERE tenant = $1), 0) FROM state`
+
+// orient reads what the answer depends on besides rows.
+func (l *listing) orient(ctx context.Context, tx pgx.Tx) error {
+	var fresh scannedFreshness
+	targets := append(fresh.targets(), &l.version, &l.horizon, &l.secret, &l.paged)
+	if err := tx.QueryRow(ctx, orientSQL, toText(l.query.Tenant)).Scan(targets...); err != nil {
+		return err
+	}
+	l.page.Freshness = fresh.decode()
+	if l.query.PageToken == "" {
+		l.token = pagetoken.Token{Version: uint64(l.version), Issued: l.query.Now, Place: math.MaxInt64}
+		return nil
+	}
+	var err error
+	l.token, err = pagetoken.Decode(l.secret, l.query)
+	return err
+}
+
+// isCurrent reports whether the summaries answer. One user's sessions are found
+// as fast by themselves.
+func (l *listing) isCurrent() bool {
+	return l.query.At.IsZero() && l.query.User == "" && l.now >= l.horizon
+}
+
+// entry is a user in an answer. Its columns may be NULL: there is a row of them
+// when there is no user.
+type entry struct {
+	id, username, displayName, avatarURL *string
+	place, sessions, lastActive          *int64
+}
+
+func (e *entry) targets() []any {
+	return []any{&e.id, &e.username, &e.displayName, &e.avatarURL, &e.place, &e.sessions, &e.lastActive}
+}
+
+func (e *entry) decode(tenant string) activesessions.User {
+	return activesessions.User{
+		Tenant:      tenant,
+		ID:          fromText(*e.id),
+		Username:    fromText(*e.username),
+		DisplayName: fromText(*e.displayName),
+		AvatarURL:   fromText(*e.avatarURL),
+		Sessions:    int(*e.sessions),
+		LastActive:  moment(*e.lastActive),
+	}
+}
+
+func (l *listing) entries(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	if !l.isCurrent() {
+		return l.activeThen(ctx, tx)
+	}
+	c := collector{listing: l, room: l.query.Size() + 1, after: l.token}
+	statements := &pgx.Batch{}
+	l.queueTotals(statements)
+	c.queue(statements)
+	if err := tx.SendBatch(ctx, statements).Close(); err != nil {
+		return nil, err
+	}
+	for !c.done() { // some had no session left
+		statements = &pgx.Batch{}
+		c.queue(statements)
+		if err := tx.SendBatch(ctx, statements).Close(); err != nil {
+			return nil, err
+		}
+	}
+	return c.entries, nil
+}
+
+// collector walks the list until the page is full.
+type collector struct {
+	*listing
+	entries []entry
+	room    int // one more than the page has
+	after   pagetoken.Token
+	read    int // of the last statement
+}
+
+func (c *collector) done() bool { return len(c.entries) >= c.room || c.read < c.room }
+
+func (c *collector) queue(statements *pgx.Batch) {
+	n := c.narrow(usersSQL, "AND EXISTS (SELECT FROM users u WHERE u.tenant = p.tenant AND u.user_id = p.user_id AND u.search LIKE %s)",
+		toText(c.query.Tenant), c.now, c.room, c.after.Place, toText(c.after.User), int64(c.after.Version))
+	statements.Queue(n.sql, n.arguments...).Query(func(found pgx.Rows) error {
+		var e entry
+		c.read = 0
+		_, err := pgx.ForEachRow(found, e.targets(), func() error {
+			c.read++
+			c.after.Place, c.after.User = *e.place, fromText(*e.id)
+			if *e.sessions > 0 {
+				c.entries = append(c.entries, e)
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// narrowed is a statement with conditions in the place of comments.
+type narrowed struct {
+	sql       string
+	arguments []any
+}
+
+// by replaces a comment by a condition on a value, which stands at its %s.
+func (n *narrowed) by(comment, condition, value string) {
+	n.arguments = append(n.arguments, value)
+	n.sql = strings.ReplaceAll(n.sql, "/* "+comment+" */", fmt.Sprintf(condition, fmt.Sprintf("$%d", len(n.arguments))))
+}
+
+func (l *listing) narrow(sql, filter string, arguments ...any) narrowed {
+	n := narrowed{sql, arguments}
+	if l.filter != "" {
+		n.by("filter", filter, likePattern(l.filter))
+	}
+	return n
+}
+
+func (l *listing) queueTotals(statements *pgx.Batch) {
+	sql := totalsSQL
+	if l.filter != "" {
+		sql = totalsFilteredSQL
+	}
+	n := l.narrow(sql, "AND u.search LIKE %s", toText(l.query.Tenant), l.horizon, l.now)
+	statements.Queue(n.sql, n.arguments...).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&l.page.Total, &l.page.Sessions)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // a tenant without sessions
+		}
+		return err
+	})
+}
+
+// activeThen answers from rows of sessions instead of summaries.
+func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	sql, at := activeThenSQL, l.query.At
+	if at.IsZero() {
+		sql, at = activeBehindSQL, l.query.Now
+	}
+	n := l.narrow(sql+activePageSQL, "AND u.search LIKE %s",
+		toText(l.query.Tenant), millis(at), l.query.Size()+1, l.token.Place, toText(l.token.User))
+	if l.query.User != "" {
+		n.by("user", "AND user_id = %s", toText(l.query.User))
+	}
+	found, err := tx.Query(ctx, n.sql, n.arguments...)
+	if err != nil {
+		return nil, err
+	}
+	var e entry
+	var entries []entry
+	_, err = pgx.ForEachRow(found, append([]any{&l.page.Total, &l.page.Sessions}, e.targets()...), func() error {
+		if e.id != nil {
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// fill puts entries on the page, and what continues after them into its token.
+func (l *listing) fill(entries []entry) error {
+	if size := l.query.Size(); len(entries) > size {
+		entries = entries[:size]
+		if l.isCurrent() && l.query.PageToken == "" && l.paged < l.pagedAtLeast() {
+			return errUnnoted
+		}
+		token := l.token
+		token.Place, token.User = *entries[size-1].place, fromText(*entries[size-1].id)
+		l.page.NextToken = pagetoken.Encode(l.secret, l.query, token)
+	}
+	for i := range entries {
+		l.page.Users = append(l.page.Users, entries[i].decode(l.query.Tenant))
+	}
+	slices.SortFunc(l.page.Users, func(a, b activesessions.User) int {
+		return cmp.Or(b.LastActive.Compare(a.LastActive), strings.Compare(a.ID, b.ID))
+	})
+	return nil
+}
+
+// pagedAtLeast is how long places must be remembered for a token made now.
+func (l *listing) pagedAtLeast() int64 { return millis(l.store.now().Add(pagetoken.Lifetime)) }
+
+const notePagingSQL = `
+	INSERT INTO paging AS p (tenant, until) VALUES ($1, $2)
+	ON CONFLICT (tenant) DO UPDATE SET until = greatest(p.until, excluded.until)`
+
+// notePaging asks writers to remember the places of a tenant's users. Sharing the
+// state's lock waits for the writer that may not have seen the note; every later
+// one sees it.
+func (s *Store) notePaging(ctx context.Context, tenant string) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT FROM state FOR SHARE"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, notePagingSQL, toText(tenant), millis(s.now().Add(2*pagetoken.Lifetime)))
+		return err
+	})
+}

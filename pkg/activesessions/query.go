@@ -1,0 +1,50 @@
+package activesessions
+
+import (
+	"time"
+
+	"github.com/posse-pos/posse/events"
+)
+
+// Open reports whether the session can be used now: it was signed in, nobody
+// ended it, and it has not expired. Unlike Active it asks no clock but for the
+// expiry, so a session that was ended is gone from the moment its end is known,
+// however wrong the clock was of whoever ended it.
+func (s *Session) Open(now time.Time) bool {
+	return s.LoginSequence != 0 && s.End == nil && s.Expires.After(now)
+}
+
+// Stop is when the session ended or, by itself, ends.
+func (s *Session) Stop() time.Time {
+	if s.End != nil && s.End.At.Before(s.Expires) {
+		return s.End.At
+	}
+	return s.Expires
+}
+
+// AsOf is the row as it stood at a past moment, as far as a row remembers: it was
+// active at that moment at the latest, and what ended it later is not known yet.
+func (s *Session) AsOf(at time.Time) {
+	if s.LastActive.After(at) {
+		s.LastActive = at
+	}
+	if s.End != nil && s.End.At.After(at) {
+		s.End = nil
+	}
+}
+
+// Size is the number of users on a page, within its bounds.
+func (q *UsersQuery) Size() int {
+	if q.PageSize <= 0 {
+		return DefaultPageSize
+	}
+	return min(q.PageSize, MaxPageSize)
+}
+
+// Size is the greatest number of sessions to return.
+func (q *SessionsQuery) Size() int {
+	if q.Limit <= 0 {
+		return events.MaxActiveSessions
+	}
+	return q.Limit
+}

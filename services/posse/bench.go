@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/posse-pos/posse/services/posse/bench"
+)
+
+func benchCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "bench",
+		Usage: "measure posse on this machine against the limits it could reach",
+		Description: `Each figure stands beside what bare JetStream, bare PostgreSQL or the bare
+library does in the same run, as a ratio, and beside the aim. It judges nothing.
+
+All parts together take about a quarter of an hour: ` + strings.Join(bench.Parts(), ", ") + `.`,
+		Flags: []cli.Flag{
+			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector and commands"),
+			texts("only", "parts to measure, if not all"),
+			number("users", 200_000, "users in the log for the part commands"),
+			number("events", 2_000_000, "events in the log for the part commands"),
+			number("rounds", 3, "how often each comparison alternates; medians are printed"),
+			text("dir", "", "directory for the logs while they are measured (default: a temporary one)"),
+		},
+		Action: runBench,
+	}
+}
+
+func runBench(ctx context.Context, cmd *cli.Command) error {
+	return bench.Run(ctx, bench.Config{
+		Postgres: cmd.String("postgres"), Dir: cmd.String("dir"), Only: cmd.StringSlice("only"),
+		Users: cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
+	})
+}

@@ -1,0 +1,112 @@
+// Package bench measures posse against the limit or the alternative in the same
+// run, and prints each figure as a ratio with the aim beside it. It judges
+// nothing: a machine's noise is not a regression.
+//
+// It wires the parts as posse serve does: an embedded nats-server that syncs
+// every write, and a PostgreSQL that the caller names.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// ErrUnknownPart says that a part to measure does not exist.
+var ErrUnknownPart = errors.New("bench: unknown part")
+
+// Config says what to measure.
+type Config struct {
+	// Postgres is the URL of an empty database; it is filled and left so.
+	// Required for the parts projector and commands.
+	Postgres string
+	// Dir holds the logs while they are measured; "" makes a temporary folder.
+	Dir string
+	// Users and Events is how full the log is for Terminate and Logout All;
+	// 0 means 200,000 and 2,000,000.
+	Users, Events int
+	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
+	Rounds int
+	// Only names the parts to measure; empty means all.
+	Only []string
+	// Out receives the report. Required.
+	Out io.Writer
+}
+
+type part struct {
+	name    string
+	measure func(context.Context, *run) error
+}
+
+// parts in the order in which they run, the quick ones first.
+var parts = []part{
+	{"check", measureCheck},
+	{"logins", measureLogins},
+	{"projector", measureProjector},
+	{"revocation", measureRevocation},
+	{"memory", measureMemory},
+	{"commands", measureCommands},
+}
+
+// Parts lists what Config.Only may name.
+func Parts() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// run is one call of Run: its configuration, its report, and where it works.
+type run struct {
+	Config
+	*report
+}
+
+// Run measures and writes the report.
+func Run(ctx context.Context, config Config) error {
+	if err := config.check(); err != nil {
+		return err
+	}
+	if config.Dir == "" {
+		dir, err := os.MkdirTemp("", "posse-bench-")
+		if err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		config.Dir = dir
+	}
+	r := &run{Config: config, report: &report{out: config.Out}}
+	r.header()
+	for _, p := range parts {
+		if len(config.Only) > 0 && !slices.Contains(config.Only, p.name) {
+			continue
+		}
+		if err := p.measure(ctx, r); err != nil {
+			return fmt.Errorf("bench: %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) check() error {
+	for _, name := range c.Only {
+		if !slices.Contains(Parts(), name) {
+			return fmt.Errorf("%w: %q is none of %s", ErrUnknownPart, name, strings.Join(Parts(), ", "))
+		}
+	}
+	if c.Users == 0 {
+		c.Users = 200_000
+	}
+	if c.Events == 0 {
+		c.Events = 2_000_000
+	}
+	if c.Rounds == 0 {
+		c.Rounds = 3
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+)
+
+// history fills a log with users who have the same number of facts each: logins
+// on several devices, refreshes, and revocations of the older sessions.
+type history struct {
+	users, facts int // facts of each user
+	since        time.Time
+}
+
+func (h history) user(i int) string { return "user-" + strconv.Itoa(i) }
+
+// write appends the history, a user at a time, from a number of callers.
+func (h history) write(ctx context.Context, r *rig) error {
+	return shared(h.users, 16, func(i int) error {
+		_, err := r.log.Append(ctx, h.factsOf(i), nil)
+		return err
+	})
+}
+
+// factsOf is a user's life: a login, a refresh of it, and so on; every second
+// session was revoked, so half of them are active.
+func (h history) factsOf(user int) []events.Envelope {
+	facts := make([]events.Envelope, 0, h.facts)
+	for n := 0; len(facts) < h.facts; n++ {
+		i := user*h.facts + n
+		at := h.since.Add(time.Duration(i%86400) * time.Second)
+		login := loginOf(i, h.user(user), at)
+		key := login.Event.SessionKey()
+		facts = append(facts, login, refreshOf(key, at.Add(time.Hour)))
+		if n%2 == 0 {
+			facts = append(facts, revocationOf(key, at.Add(2*time.Hour)))
+		}
+	}
+	return facts[:h.facts]
+}
+
+func refreshOf(key events.Key, at time.Time) events.Envelope {
+	now := events.TimestampOf(at)
+	return events.Envelope{ID: "refresh-" + key.Session, Source: "/posse/bench", Time: at, Event: events.Refreshed{
+		Key: key, EventTimestamp: now, Expires: events.TimestampOf(at.Add(30 * 24 * time.Hour)), Generation: 1,
+		Personal: events.DevicePersonal{IP: loginDevice.IP},
+	}}
+}
+
+func revocationOf(key events.Key, at time.Time) events.Envelope {
+	now := events.TimestampOf(at)
+	return events.Envelope{ID: "revoke-" + key.Session, Source: "/posse/bench", Time: at, Event: events.Revoked{
+		Key: key, EventTimestamp: now, Cause: events.CauseTerminate, InitiatingEntity: events.InitiatedByAdmin,
+		Expires: events.TimestampOf(at.Add(30 * 24 * time.Hour)), CommandID: "bench",
+	}}
+}
+
+func touchOf(key events.Key, at time.Time) events.Envelope {
+	return events.Envelope{
+		ID: "touch-" + key.Session + "-" + strconv.FormatInt(at.UnixMilli(), 36), Source: "/posse/gateway", Time: at,
+		Event: events.Touched{Key: key, EventTimestamp: events.TimestampOf(at), Personal: events.DevicePersonal{IP: loginDevice.IP}},
+	}
+}

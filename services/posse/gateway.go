@@ -1,0 +1,170 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/tokens"
+	gatewayservice "github.com/posse-pos/posse/services/gateway"
+)
+
+func gatewayCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "gateway",
+		Usage: "refuse the requests of sessions that have ended",
+		Description: `It stands before a POS backend and lets a request pass when its token is good and
+its session has not ended. Other proxies ask it at /authz/forward-auth; with
+--upstream it is the proxy itself, at every other path.
+
+When it has heard nothing from posse for a few seconds, it may have missed
+somebody being signed out. --stale-policy says what to do then, and has no
+default: it is yours to choose.
+   fail_closed   refuse everybody, with 503, until it hears again
+   fail_open     admit everybody it does not know to be signed out
+   grace=15m     admit them for that long, then refuse`,
+		Flags: flags(processFlags(), []cli.Flag{listenFlag()}, natsFlags(), group("Gateway",
+			stalePolicyFlag(),
+			issuerFlag(),
+			text("tenant", "", "the tenant to serve; all of them if empty"),
+			text("name", "", "what people call this gateway, such as its shop"),
+			text("snapshot", "", "file to keep the ended sessions in, so that it can start while NATS is away"),
+			trustedProxiesFlag(),
+		), gatewayFlags()),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			n, err := newNode(cmd)
+			if err != nil {
+				return err
+			}
+			return n.run(ctx, n.wireGateway)
+		},
+	}
+}
+
+func stalePolicyFlag() cli.Flag {
+	return text("stale-policy", "", "what to do while sign-outs may be missed: fail_closed, fail_open or grace=DURATION (required)")
+}
+
+// gatewayFlags are those of gateways, alone or within serve.
+func gatewayFlags() []cli.Flag {
+	return group("Gateway",
+		text("upstream", "", "URL of the POS backend to pass admitted requests to"),
+		text("jwks", "", "URL of the keys that sign the tokens, such as https://posse.example/.well-known/jwks.json"),
+		secret("shared-secret", "key of HS256 tokens, at least 32 bytes, instead of --jwks"),
+		text("token-preset", "posse", "whose tokens they are: posse or wcpos"),
+		text("audience", "", "what the claim aud of a token has to contain; anything if empty"),
+		span("stale-after", gateway.DefaultStaleAfter, "how long to hear nothing before --stale-policy counts"),
+		span("touch-interval", gateway.DefaultTouchInterval, "how often a session's activity is reported at most"),
+	)
+}
+
+func (n *node) wireGateway(ctx context.Context) error {
+	//nolint:contextcheck // it fetches keys until it is closed
+	verifier, err := n.openVerifier()
+	if err != nil {
+		return err
+	}
+	config, err := n.gatewayConfig(verifier)
+	if err != nil {
+		return err
+	}
+	config.Gateway.Tenant = n.cmd.String("tenant")
+	config.Gateway.Name = n.cmd.String("name")
+	config.Gateway.SnapshotFile = n.cmd.String("snapshot")
+	config.Gateway.NATS = n.gatewayNATS()
+	service, err := n.addGateway(ctx, config)
+	if err != nil {
+		return err
+	}
+	return n.serve(ctx, "api", n.cmd.String("listen"), service.Handler())
+}
+
+// gatewayNATS is where the flags say that NATS is.
+func (n *node) gatewayNATS() gateway.NATS {
+	return gateway.NATS{
+		URL:       cmp.Or(n.cmd.String("nats"), bus.DefaultURL),
+		CredsFile: n.cmd.String("nats-creds"), NKeyFile: n.cmd.String("nats-nkey"), CAFile: n.cmd.String("nats-ca"),
+		CertFile: n.cmd.String("nats-cert"), KeyFile: n.cmd.String("nats-key"),
+	}
+}
+
+// addGateway adds a gateway without its HTTP server.
+func (n *node) addGateway(ctx context.Context, config gatewayservice.Config) (*gatewayservice.Service, error) {
+	service, err := gatewayservice.New(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return nil, err
+	}
+	n.add("gateway", service.Run, service.Ready)
+	return service, nil
+}
+
+// gatewayConfig is what the flags say of a gateway, wherever it runs.
+func (n *node) gatewayConfig(verifier *tokens.Verifier) (gatewayservice.Config, error) {
+	stale, err := gateway.ParseStalePolicy(n.cmd.String("stale-policy"))
+	if err != nil {
+		return gatewayservice.Config{}, fmt.Errorf("--stale-policy: %w", err)
+	}
+	upstream, err := parseUpstream(n.cmd.String("upstream"))
+	if err != nil {
+		return gatewayservice.Config{}, err
+	}
+	proxies, err := trustedProxies(n.cmd)
+	if err != nil {
+		return gatewayservice.Config{}, err
+	}
+	return gatewayservice.Config{
+		Gateway: gateway.Config{
+			Verifier: verifier, Stale: stale,
+			StaleAfter: n.cmd.Duration("stale-after"), TouchInterval: n.cmd.Duration("touch-interval"),
+		},
+		Upstream: upstream, TrustedProxies: proxies, Logger: n.logger, Metrics: n.registry,
+	}, nil
+}
+
+func parseUpstream(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no upstream is a choice
+	}
+	upstream, err := url.Parse(text)
+	if err != nil || upstream.Host == "" {
+		return nil, errors.New("--upstream is not a URL such as http://127.0.0.1:8080")
+	}
+	return upstream, nil
+}
+
+// foreignTokens reports whether the flags name keys that are not posse's own.
+func (n *node) foreignTokens() bool {
+	return n.cmd.String("jwks") != "" || n.cmd.String("shared-secret") != ""
+}
+
+// openVerifier makes the verifier of the tokens that the flags describe.
+func (n *node) openVerifier() (*tokens.Verifier, error) {
+	if !n.foreignTokens() {
+		return nil, fmt.Errorf("%s needs --jwks or --shared-secret: the keys of the tokens", n.cmd.FullName())
+	}
+	config := tokens.Config{
+		Preset:   tokens.Preset(n.cmd.String("token-preset")),
+		Issuer:   cmp.Or(n.cmd.String("token-issuer"), n.cmd.String("issuer")),
+		Audience: n.cmd.String("audience"),
+		JWKSURL:  n.cmd.String("jwks"),
+		Logger:   n.logger,
+	}
+	if secret := n.cmd.String("shared-secret"); secret != "" {
+		config.SharedSecret = []byte(secret)
+	}
+	if config.Preset == tokens.WCPOS {
+		config.Tenant = n.cmd.String("tenant")
+	}
+	verifier, err := tokens.NewVerifier(config)
+	if err != nil {
+		return nil, err
+	}
+	n.onEnd("verifier", func() error { verifier.Close(); return nil })
+	return verifier, nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/posse-pos/posse/pkg/commands"
+	"github.com/posse-pos/posse/services/query"
+)
+
+func queryCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "query",
+		Usage: "answer who is signed in, and hand Terminate to a recorder",
+		Description: `The read side: it answers from the read model, tells screens what changed, and
+passes on to a recorder, over NATS, what ends sessions.
+
+It reads the directory of keys that the recorder makes.`,
+		Flags: flags(processFlags(), []cli.Flag{listenFlag()}, natsFlags(), []cli.Flag{
+			keysFlag(),
+			issuerFlag(),
+			postgresFlag("URL of the PostgreSQL database that holds the read model"),
+			trustedProxiesFlag(),
+		}),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := required(cmd, "postgres"); err != nil {
+				return err
+			}
+			n, err := newNode(cmd)
+			if err != nil {
+				return err
+			}
+			return n.run(ctx, n.wireQuery)
+		},
+	}
+}
+
+func (n *node) wireQuery(ctx context.Context) error {
+	id, err := n.openIdentity(ctx, 0)
+	if err != nil {
+		return err
+	}
+	conn, err := n.connect(ctx, n.busConfig())
+	if err != nil {
+		return err
+	}
+	store, err := n.openPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	gateways, err := n.trackGateways(ctx, conn)
+	if err != nil {
+		return err
+	}
+	authenticator := id.authenticator(endedInReadModel(store))
+	service, err := query.New(query.Config{
+		Store: store, Bus: conn, Gateways: gateways, Authenticator: authenticator, Logger: n.logger, Metrics: n.registry,
+	})
+	if err != nil {
+		return err
+	}
+	n.add("changes", service.Run, service.Ready)
+	return n.serveAPI(ctx, api{
+		title: "posse query", authenticator: authenticator,
+		parts: []part{service}, ender: commands.NewClient(conn, 0), gateways: gateways,
+	})
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/fleet"
+	"github.com/posse-pos/posse/pkg/token"
+	"github.com/posse-pos/posse/services/recorder"
+)
+
+func recorderCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "recorder",
+		Usage: "record logins and activity, end sessions, mint tokens",
+		Description: `The write side: POS backends tell it what happens at the tills, and it answers the
+commands of the query service over NATS. It makes the streams, the signing key
+and the directory of keys if they are missing.`,
+		Flags: flags(processFlags(), []cli.Flag{listenFlag()}, natsFlags(), streamFlags(), recorderFlags(), []cli.Flag{
+			keysFlag(),
+			postgresFlag("URL of the PostgreSQL database that holds the read model"),
+			trustedProxiesFlag(),
+		}),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if err := required(cmd, "postgres"); err != nil {
+				return err
+			}
+			n, err := newNode(cmd)
+			if err != nil {
+				return err
+			}
+			return n.run(ctx, n.wireRecorder)
+		},
+	}
+}
+
+func recorderFlags() []cli.Flag {
+	return group("Tokens and policies",
+		issuerFlag(),
+		span("access-lifetime", token.DefaultAccessLifetime, "how long an access token is good"),
+		toggle("no-tokens", "mint no tokens: the backends have tokens of their own"),
+		text("policies", "", "JSON file with the tenants' idle timeouts, lifetimes and caps; see docs/operations.md"),
+	)
+}
+
+func (n *node) wireRecorder(ctx context.Context) error {
+	policies, err := loadPolicies(n.cmd)
+	if err != nil {
+		return err
+	}
+	id, err := n.openIdentity(ctx, longestLifetime(policies))
+	if err != nil {
+		return err
+	}
+	conn, err := n.connect(ctx, n.busConfig())
+	if err != nil {
+		return err
+	}
+	log, err := n.declareLog(ctx, conn, policies)
+	if err != nil {
+		return err
+	}
+	store, err := n.openPostgres(ctx)
+	if err != nil {
+		return err
+	}
+	gateways, err := n.trackGateways(ctx, conn)
+	if err != nil {
+		return err
+	}
+	record, err := n.newRecorder(id, conn, log, store, policies)
+	if err != nil {
+		return err
+	}
+	n.add("commands", record.Run, nil)
+	return n.serveAPI(ctx, api{
+		title: "posse recorder", authenticator: id.authenticator(endedInReadModel(store)),
+		parts: []part{record}, ender: record, gateways: gateways,
+	})
+}
+
+func (n *node) newRecorder(
+	id *identity, conn *bus.Conn, log *natslog.Log, reader activesessions.Reader, policies recorder.Policies,
+) (*recorder.Recorder, error) {
+	return recorder.New(recorder.Config{
+		Log: log, Reader: reader, Bus: conn, Policies: policies, Tenants: id.tenants,
+		Issuer:  n.issuer(id),
+		Version: semanticVersion(), Logger: n.logger, Metrics: n.registry,
+	})
+}
+
+func (n *node) issuer(id *identity) *token.Issuer {
+	if n.cmd.Bool("no-tokens") {
+		return nil
+	}
+	return &token.Issuer{Keyring: id.keyring, Issuer: n.cmd.String("issuer"), AccessLifetime: n.cmd.Duration("access-lifetime")}
+}
+
+// trackGateways listens to what the gateways report of themselves.
+func (n *node) trackGateways(ctx context.Context, conn *bus.Conn) (*fleet.Tracker, error) {
+	tracker, err := fleet.Track(context.WithoutCancel(ctx), conn, fleet.Config{Logger: n.logger})
+	if err != nil {
+		return nil, err
+	}
+	n.onEnd("gateways", func() error { tracker.Close(); return nil })
+	return tracker, nil
+}
+
+func loadPolicies(cmd *cli.Command) (recorder.Policies, error) {
+	file := cmd.String("policies")
+	if file == "" {
+		return recorder.Policies{}, nil
+	}
+	return recorder.LoadPolicies(file)
+}
+
+// longestLifetime is how long the longest session of any tenant lives.
+func longestLifetime(policies recorder.Policies) time.Duration {
+	longest := policies.Default.Lifetime()
+	for _, policy := range policies.Tenants {
+		longest = max(longest, policy.Lifetime())
+	}
+	return longest
+}

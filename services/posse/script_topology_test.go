@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/posse-pos/posse/pkg/pgtest"
+	"github.com/posse-pos/posse/pkg/process"
+)
+
+// anyPort is what every process of a test listens on.
+var anyPort = []string{"POSSE_LISTEN=127.0.0.1:0", "POSSE_ADMIN_LISTEN=127.0.0.1:0", "POSSE_LOG_LEVEL=info"}
+
+// serving is `posse serve`.
+type serving struct{ posse *child }
+
+func (s *serving) start(dir string) (map[string]string, error) {
+	env := append(slices.Clone(anyPort), "POSSE_DATA="+dir, "POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
+	posse, addresses, err := spawn(dir, "serve", "posse", []string{"serve"}, env)
+	s.posse = posse
+	api := addresses["api"]
+	return map[string]string{
+		"RECORDER": api, "QUERY": api, "GATEWAY": api,
+		"RECORDER_ADMIN": addresses["admin"], "PROJECTOR_ADMIN": addresses["admin"],
+		"QUERY_ADMIN": addresses["admin"], "GATEWAY_ADMIN": addresses["admin"],
+	}, err
+}
+
+func (s *serving) end(sig syscall.Signal) error {
+	if s.posse == nil {
+		return nil
+	}
+	return s.posse.end(sig)
+}
+
+// emptyReadModel has nothing to do: it lived in the memory of the process.
+func (*serving) emptyReadModel() error { return nil }
+
+// processes is one process per role, a nats-server and a PostgreSQL database.
+type processes struct {
+	newDatabase func() string
+	postgres    string
+	running     []*child
+}
+
+func newProcesses(t *testing.T) installation {
+	t.Helper()
+	p := &processes{newDatabase: func() string { return pgtest.New(t) }}
+	p.postgres = p.newDatabase()
+	return p
+}
+
+func (p *processes) emptyReadModel() error {
+	p.postgres = p.newDatabase()
+	return nil
+}
+
+func (p *processes) start(dir string) (map[string]string, error) {
+	p.running = nil
+	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"STORE=" + filepath.Join(dir, "nats")})
+	p.add(nats)
+	if err != nil {
+		return nil, err
+	}
+	env := append(slices.Clone(anyPort), "POSSE_NATS="+addresses["nats"], "POSSE_POSTGRES="+p.postgres,
+		"POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
+	variables := map[string]string{}
+	for _, role := range []string{"recorder", "projector", "query", "gateway"} {
+		if role == "gateway" {
+			env = append(env, "POSSE_JWKS="+variables["RECORDER"]+"/.well-known/jwks.json")
+		}
+		roleAddresses, err := p.startRole(dir, role, env)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(variables, roleAddresses)
+	}
+	return variables, nil
+}
+
+var upper = map[string]string{"recorder": "RECORDER", "projector": "PROJECTOR", "query": "QUERY", "gateway": "GATEWAY"}
+
+func (p *processes) startRole(dir, role string, env []string) (map[string]string, error) {
+	posse, addresses, err := spawn(dir, role, "posse", []string{role}, env)
+	p.add(posse)
+	return map[string]string{upper[role]: addresses["api"], upper[role] + "_ADMIN": addresses["admin"]}, err
+}
+
+func (p *processes) add(c *child) {
+	if c != nil {
+		p.running = append(p.running, c)
+	}
+}
+
+// end signals the roles and then NATS: an operator who stops everything stops
+// the roles first. Killed, all go at the same moment.
+func (p *processes) end(sig syscall.Signal) error {
+	var errs []error
+	if sig == syscall.SIGKILL {
+		for _, c := range p.running {
+			_ = c.cmd.Process.Kill()
+		}
+	}
+	for _, c := range slices.Backward(p.running) {
+		errs = append(errs, c.end(sig))
+	}
+	return errors.Join(errs...)
+}
+
+// natsServer is the main function of the nats-server that processes starts. It
+// syncs every write, as the operations manual asks for.
+func natsServer() error {
+	nats, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: os.Getenv("STORE"), SyncAlways: true, NoSigs: true,
+	})
+	if err != nil {
+		return err
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	nats.Start()
+	if !nats.ReadyForConnections(time.Minute) {
+		return errors.New("nats-server is not ready after a minute")
+	}
+	if err := (process.Announcement{"nats": nats.ClientURL()}).Write(os.Getenv("POSSE_READY_FILE")); err != nil {
+		return err
+	}
+	<-interrupted
+	nats.Shutdown()
+	nats.WaitForShutdown()
+	return nil
+}

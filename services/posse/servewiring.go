@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/posse-pos/posse/pkg/activesessions/memstore"
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/services/posse/embedded"
+	"github.com/posse-pos/posse/services/query"
+)
+
+// ownInbox is where this process awaits NATS's answers to itself: gateways
+// elsewhere may listen to the usual place, and answers can hold tokens.
+const ownInbox = "_INBOX_posse"
+
+// openKeys opens the keys, and makes a backend key if there is none.
+func (s *allInOne) openKeys(ctx context.Context) (err error) {
+	if s.policies, err = loadPolicies(s.cmd); err != nil {
+		return err
+	}
+	if s.id, err = s.openIdentity(ctx, longestLifetime(s.policies)); err != nil {
+		return err
+	}
+	if s.cmd.Bool("demo") {
+		return s.renewDemoKey()
+	}
+	if len(s.id.backends.List()) > 0 {
+		return nil
+	}
+	s.key, _, err = s.id.backends.Create(s.cmd.String("tenant"), "made by the first start", time.Now())
+	return err
+}
+
+// openServeLog starts the NATS inside, unless there is one outside, and opens
+// the log on it.
+func (s *allInOne) openServeLog(ctx context.Context) (err error) {
+	config := s.busConfig()
+	if config.URL == "" {
+		if config.URL, err = s.startNATS(ctx); err != nil {
+			return err
+		}
+		config.InboxPrefix = ownInbox
+	}
+	s.natsURL = config.URL
+	if s.conn, err = s.connect(ctx, config); err != nil {
+		return err
+	}
+	s.log, err = s.declareLog(ctx, s.conn, s.policies)
+	return err
+}
+
+func (s *allInOne) startNATS(ctx context.Context) (natsURL string, err error) {
+	config := embedded.Config{Dir: s.cmd.String("data"), Listen: s.cmd.String("nats-listen"), Logger: s.logger}
+	if config.Listen != "" {
+		if config.GatewayPassword, err = gatewayPassword(config.Dir); err != nil {
+			return "", err
+		}
+	}
+	nats, err := embedded.Start(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return "", err
+	}
+	s.add("nats-server", nats.Run, nil)
+	if config.Listen != "" {
+		s.addresses["nats"] = "nats://" + nats.Address()
+	}
+	return nats.URL(), nil
+}
+
+// gatewayPassword is what gateways elsewhere show as the user "gateway"; the
+// first start makes it.
+func gatewayPassword(dir string) (string, error) {
+	file := filepath.Join(dir, "gateway-password")
+	data, err := os.ReadFile(file)
+	if err == nil {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	password := rand.Text()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return password, os.WriteFile(file, []byte(password+"\n"), 0o600)
+}
+
+func (s *allInOne) openStore(ctx context.Context) (err error) {
+	if s.cmd.String("postgres") == "" {
+		s.store = memstore.New(memstore.Config{})
+		return nil
+	}
+	s.store, err = s.openPostgres(ctx)
+	return err
+}
+
+func (s *allInOne) wireServeGateway(ctx context.Context) error {
+	verifier := s.id.verifier
+	if s.foreignTokens() {
+		var err error
+		//nolint:contextcheck // it fetches keys until it is closed
+		if verifier, err = s.openVerifier(); err != nil {
+			return err
+		}
+	}
+	config, err := s.gatewayConfig(verifier)
+	if err != nil {
+		return err
+	}
+	config.Gateway.Name = "serve"
+	config.Gateway.NATS = gateway.NATS{URL: s.natsURL}
+	if s.cmd.String("nats") != "" {
+		config.Gateway.NATS = s.gatewayNATS()
+	}
+	if s.cmd.Bool("demo") && config.Upstream == nil {
+		if config.Upstream, err = s.demoUpstream(ctx); err != nil {
+			return err
+		}
+	}
+	if s.gateway, err = s.addGateway(ctx, config); err != nil {
+		return err
+	}
+	if config.Upstream == nil {
+		return nil
+	}
+	return s.serve(ctx, "proxy", s.cmd.String("proxy-listen"), s.gateway.Proxy())
+}
+
+// ended asks the gateway's deny-set, which is exact, and the read model for what
+// was ended before the gateway had loaded it.
+func (s *allInOne) ended(ctx context.Context, tenant, session string) (bool, error) {
+	if s.gateway.Gateway().Revoked(tenant, session) {
+		return true, nil
+	}
+	return endedInReadModel(s.store)(ctx, tenant, session)
+}
+
+func (s *allInOne) wireServices(ctx context.Context) (err error) {
+	if err := s.addProjector(s.conn, s.log, s.store); err != nil {
+		return err
+	}
+	if s.fleet, err = s.trackGateways(ctx, s.conn); err != nil {
+		return err
+	}
+	record, err := s.newRecorder(s.id, s.conn, s.log, s.store, s.policies)
+	if err != nil {
+		return err
+	}
+	s.add("commands", record.Run, nil)
+	authenticator := s.id.authenticator(s.ended)
+	reads, err := query.New(query.Config{
+		Store: s.store, Bus: s.conn, Gateways: s.fleet, Authenticator: authenticator, Logger: s.logger, Metrics: s.registry,
+	})
+	if err != nil {
+		return err
+	}
+	s.add("changes", reads.Run, reads.Ready)
+	err = s.serveAPI(ctx, api{
+		title: "posse", authenticator: authenticator, parts: []part{record, reads}, ender: record, gateways: s.fleet, around: s.around,
+	})
+	if err == nil && s.cmd.Bool("demo") {
+		s.addDemo()
+	}
+	return err
+}
+
+// around puts the gateway and a word of welcome beside the API.
+func (s *allInOne) around(api http.Handler) http.Handler {
+	authz := chi.NewRouter()
+	authz.NotFound(api.ServeHTTP)
+	s.gateway.Register(authz)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/authz/"):
+			authz.ServeHTTP(w, r)
+		case r.URL.Path == "/":
+			index(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+func index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprint(w, "posse\n\n/v1     the API; see /docs\n/authz  the gateway; ask /authz/forward-auth\n")
+}
+
+func (s *allInOne) demoUpstream(ctx context.Context) (*url.URL, error) {
+	if err := s.serve(ctx, "backend", "127.0.0.1:0", demoBackend()); err != nil {
+		return nil, err
+	}
+	return url.Parse(s.addresses["backend"])
+}

@@ -45,10 +45,7 @@ func freeRoutes(t testing.TB, size int) []*url.URL {
 	routes := make([]*url.URL, size)
 	listeners := make([]net.Listener, size)
 	for i := range routes {
-		var err error
-		if listeners[i], err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
-			t.Fatalf("natstest: find a free port: %v", err)
-		}
+		listeners[i] = listen(t)
 		routes[i] = &url.URL{Scheme: "nats-route", Host: listeners[i].Addr().String()}
 	}
 	// All at once, so that no port is found twice.
@@ -60,6 +57,7 @@ func freeRoutes(t testing.TB, size int) []*url.URL {
 	return routes
 }
 
+// clustered makes a server the node of that index.
 func clustered(index int, routes []*url.URL) Option {
 	return func(o *server.Options) {
 		o.ServerName = fmt.Sprintf("node-%d", index+1)

@@ -73,7 +73,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 func create(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	return &Server{t: t, opts: opts, store: t.TempDir(), port: server.RANDOM_PORT}
+	return &Server{t: t, opts: opts, store: t.TempDir(), port: freePort(t)}
 }
 
 // options are made anew for each start: a server keeps and changes what it got.

@@ -15,13 +15,13 @@ import (
 type row struct {
 	user   *user
 	id     string
-	next   *row  // another user's session of the same id, nearly always nil
-	place  int32 // in user.open or user.closed, or unfiled
-	open   bool  // stands in user.open, not in user.closed
-	who    unique.Handle[identity]
+	next   *row      // another user's session of the same id, nearly always nil
+	place  int32     // in user.open or user.closed, or unfiled
+	open   bool      // stands in user.open, not in user.closed
+	who    *identity // shared by the rows of a user
 	client unique.Handle[client]
 	agent  unique.Handle[string]
-	ip     unique.Handle[string]
+	ip     string
 	end    *activesessions.End
 
 	created, expires, lastActive, agentAt, ipAt events.Timestamp
@@ -45,7 +45,7 @@ type client struct {
 }
 
 var (
-	nobody   = unique.Make(identity{})
+	nobody   = &identity{}
 	nothing  = unique.Make(client{})
 	noString = unique.Make("")
 )
@@ -54,7 +54,7 @@ var (
 const unfiled = -1
 
 func newRow(u *user, id string) *row {
-	return &row{user: u, id: id, place: unfiled, who: nobody, client: nothing, agent: noString, ip: noString}
+	return &row{user: u, id: id, place: unfiled, who: nobody, client: nothing, agent: noString}
 }
 
 func (r *row) key() events.Key {
@@ -64,7 +64,7 @@ func (r *row) key() events.Key {
 // session is the row as the port has it, without the client hints, which only a
 // reader wants.
 func (r *row) session() activesessions.Session {
-	who, c := r.who.Value(), r.client.Value()
+	who, c := r.who, r.client.Value()
 	return activesessions.Session{
 		Key:           r.key(),
 		Username:      who.username,
@@ -77,7 +77,7 @@ func (r *row) session() activesessions.Session {
 		UserAgent:     r.agent.Value(),
 		UserAgentAt:   r.agentAt.Time(),
 		Device:        c.device,
-		IP:            r.ip.Value(),
+		IP:            r.ip,
 		IPAt:          r.ipAt.Time(),
 		Created:       r.created.Time(),
 		Expires:       r.expires.Time(),
@@ -110,7 +110,7 @@ func (r *row) set(s *activesessions.Session) bool {
 	}
 	r.expires, r.lastActive = events.TimestampOf(s.Expires), events.TimestampOf(s.LastActive)
 	r.agentAt, r.ipAt = events.TimestampOf(s.UserAgentAt), events.TimestampOf(s.IPAt)
-	r.agent, r.ip = intern(r.agent, s.UserAgent), intern(r.ip, s.IP)
+	r.agent, r.ip = intern(r.agent, s.UserAgent), s.IP
 	r.generation = s.Generation
 	r.end = s.End
 	return *r != before

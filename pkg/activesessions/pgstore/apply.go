@@ -5,8 +5,6 @@ import (
 	_ "embed" // the statements
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +19,8 @@ import (
 var (
 	//go:embed sql/upsert.sql
 	upsertSQL string
+	//go:embed sql/name.sql
+	nameSQL string
 	//go:embed sql/touch.sql
 	touchSQL string
 	//go:embed sql/expire.sql
@@ -194,114 +194,6 @@ func (w *writing) place(ctx context.Context, users []userRow) error {
 	}
 	_, err := w.tx.Exec(ctx, placeSQL, tenants, ids, w.horizon, w.version, w.now)
 	return err
-}
-
-// write joins the rows to those stored and returns the users that changed.
-func (w *writing) write(ctx context.Context, facts *folded) ([]activesessions.UserRef, error) {
-	upserts, touches := facts.split()
-	changed := users(touches)
-	if len(touches) > 0 {
-		strangers, err := w.touch(ctx, facts, touches)
-		if err != nil {
-			return nil, err
-		}
-		upserts = append(upserts, strangers...)
-	}
-	if len(upserts) == 0 {
-		return changed, nil
-	}
-	written, err := w.upsert(ctx, facts, upserts)
-	if err != nil || len(changed) == 0 {
-		return written, err
-	}
-	return union(changed, written), nil
-}
-
-func union(a, b []activesessions.UserRef) []activesessions.UserRef {
-	seen := make(map[activesessions.UserRef]struct{}, len(a))
-	for _, user := range a {
-		seen[user] = struct{}{}
-	}
-	for _, user := range b {
-		if _, ok := seen[user]; !ok {
-			a = append(a, user)
-		}
-	}
-	return a
-}
-
-// upsert returns the users whose rows changed, each once.
-func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*activesessions.Session) ([]activesessions.UserRef, error) {
-	columns := newRows(len(sessions))
-	ended := map[userRow]struct{}{}
-	for _, session := range sessions {
-		if err := columns.add(session); err != nil {
-			return nil, err
-		}
-		if session.End != nil {
-			ended[userRow{toText(session.Tenant), toText(session.User)}] = struct{}{}
-		}
-	}
-	changed, n := users(sessions), facts.names()
-	tenants, steps := facts.steps(w.users)
-	arguments := append(columns.arguments(), n.tenant, n.user, n.username, n.displayName, n.avatarURL, n.login,
-		tenants, steps, w.horizon, w.version, w.now, n.search, len(changed))
-	var count int
-	var changedTenants, changedUsers []string
-	if err := w.tx.QueryRow(ctx, upsertSQL, arguments...).Scan(&count, &changedTenants, &changedUsers); err != nil {
-		return nil, err
-	}
-	if count < len(changed) {
-		changed = changed[:0]
-		for i := range changedTenants {
-			changed = append(changed, activesessions.UserRef{Tenant: fromText(changedTenants[i]), User: fromText(changedUsers[i])})
-		}
-	}
-	return changed, w.place(ctx, slices.Collect(maps.Keys(ended)))
-}
-
-// touch updates the sessions that there are, and returns the touches of others.
-func (w *writing) touch(ctx context.Context, facts *folded, touches []*activesessions.Session) ([]*activesessions.Session, error) {
-	n := len(touches)
-	tenant, user, session, ip := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	lastActive, ipAt := make([]int64, n), make([]int64, n)
-	for i := range touches {
-		t := touches[i]
-		tenant[i], user[i], session[i], ip[i] = toText(t.Tenant), toText(t.User), toText(t.Session), toText(t.IP)
-		lastActive[i], ipAt[i] = millis(t.LastActive), millis(t.IPAt)
-	}
-	tenants, steps := facts.steps(w.users)
-	var updated int
-	err := w.tx.QueryRow(ctx, touchSQL, tenant, user, session, lastActive, ip, ipAt,
-		tenants, steps, w.horizon, w.version, w.now).Scan(&updated)
-	if err != nil || updated == n {
-		return nil, err
-	}
-	return w.strangers(ctx, touches, []any{tenant, user, session})
-}
-
-const strangersSQL = `
-	SELECT t.number::int - 1
-	FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS t (tenant, user_id, session, number)
-	WHERE NOT EXISTS (
-		SELECT FROM sessions s WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.session = t.session
-	)`
-
-// strangers are the touches of sessions that are not known yet.
-func (w *writing) strangers(ctx context.Context, touches []*activesessions.Session, keys []any) ([]*activesessions.Session, error) {
-	found, err := w.tx.Query(ctx, strangersSQL, keys...)
-	if err != nil {
-		return nil, err
-	}
-	numbers, err := pgx.CollectRows(found, pgx.RowTo[int])
-	if err != nil {
-		return nil, err
-	}
-	strangers := make([]*activesessions.Session, len(numbers))
-	for i, number := range numbers {
-		strangers[i] = touches[number]
-	}
-	return strangers, nil
 }
 
 // finish writes down what the next writer finds.

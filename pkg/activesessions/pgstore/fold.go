@@ -1,11 +1,11 @@
 package pgstore
 
 import (
-	"cmp"
 	"context"
+	"hash/fnv"
+	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
@@ -90,10 +90,6 @@ func (f *folded) split() (upserts, touches []*activesessions.Session) {
 			upserts = append(upserts, row)
 		}
 	}
-	byKey := func(a, b *activesessions.Session) int {
-		return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.User, b.User), strings.Compare(a.Session, b.Session))
-	}
-	slices.SortFunc(upserts, byKey)
 	return upserts, touches
 }
 
@@ -115,24 +111,44 @@ func users(rows []*activesessions.Session) []activesessions.UserRef {
 	return list
 }
 
-// names are who users say they are, column by column, as unnest takes them.
-type names struct {
-	tenant, user, username, displayName, avatarURL, search []string
-	login                                                  []int64
+// logged are the users who signed in, column by column, as unnest takes them.
+type logged struct {
+	tenant, user    []string
+	login, nameHash []int64
 }
 
-func (f *folded) names() *names {
-	n := &names{}
+func (f *folded) logged() *logged {
+	l := &logged{}
 	for user, newest := range f.logins {
-		n.tenant = append(n.tenant, toText(user.Tenant))
-		n.user = append(n.user, toText(user.User))
-		n.username = append(n.username, toText(newest.username))
-		n.displayName = append(n.displayName, toText(newest.displayName))
-		n.avatarURL = append(n.avatarURL, toText(newest.avatarURL))
-		n.search = append(n.search, activesessions.SearchText(newest.username, newest.displayName))
-		n.login = append(n.login, int64(newest.sequence))
+		l.tenant = append(l.tenant, toText(user.Tenant))
+		l.user = append(l.user, toText(user.User))
+		l.login = append(l.login, int64(newest.sequence))
+		l.nameHash = append(l.nameHash, newest.hash())
 	}
-	return n
+	return l
+}
+
+// hash is equal for equal names, in every process.
+func (n *newestLogin) hash() int64 {
+	h := fnv.New64a()
+	for _, part := range [...]string{n.username, n.displayName, n.avatarURL} {
+		_, _ = io.WriteString(h, part) // a hash takes everything
+		_, _ = h.Write([]byte{0xff})   // which no UTF-8 contains
+	}
+	return int64(h.Sum64())
+}
+
+// named are columns of users.
+func (f *folded) named(tenants, ids []string) []any {
+	n := len(tenants)
+	username, displayName := make([]string, n), make([]string, n)
+	avatarURL, search := make([]string, n), make([]string, n)
+	for i := range tenants {
+		login := f.logins[activesessions.UserRef{Tenant: fromText(tenants[i]), User: fromText(ids[i])}]
+		username[i], displayName[i] = toText(login.username), toText(login.displayName)
+		avatarURL[i], search[i] = toText(login.avatarURL), activesessions.SearchText(login.username, login.displayName)
+	}
+	return []any{tenants, ids, username, displayName, avatarURL, search}
 }
 
 // steps are the tenants of a batch and how coarse the list of each is.

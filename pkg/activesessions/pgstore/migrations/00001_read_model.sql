@@ -69,27 +69,29 @@ CREATE INDEX sessions_begun ON sessions (tenant, created) WHERE login_sequence >
 CREATE INDEX sessions_expiring ON sessions (expires) WHERE end_sequence = 0;
 CREATE INDEX sessions_ended ON sessions (end_at) WHERE end_sequence > 0;
 
--- Who a user is, from the newest login. Apart from places, since the index that
--- filters use costs much to change.
+-- Who a user is, from the newest login.
 CREATE TABLE users (
-    tenant         text COLLATE "C" NOT NULL,
-    user_id        text COLLATE "C" NOT NULL,
-    username       text COLLATE "C" NOT NULL,
-    display_name   text COLLATE "C" NOT NULL,
-    avatar_url     text COLLATE "C" NOT NULL,
-    search         text COLLATE "C" NOT NULL, -- what a filter is looked for in
-    login_sequence bigint NOT NULL, -- the login they are from, or a later one that said the same
+    tenant       text COLLATE "C" NOT NULL,
+    user_id      text COLLATE "C" NOT NULL,
+    username     text COLLATE "C" NOT NULL,
+    display_name text COLLATE "C" NOT NULL,
+    avatar_url   text COLLATE "C" NOT NULL,
+    search       text COLLATE "C" NOT NULL, -- what a filter is looked for in
     PRIMARY KEY (tenant, user_id)
 );
 
 -- Where users stand in the list, as of the horizon: in order of place, which is
 -- their last activity in steps, so that few touches move it.
 CREATE TABLE places (
-    tenant  text COLLATE "C" NOT NULL,
-    user_id text COLLATE "C" NOT NULL,
-    listed  boolean NOT NULL, -- has open sessions
-    place   bigint  NOT NULL,
-    born    bigint  NOT NULL, -- state.version since which place holds
+    tenant         text COLLATE "C" NOT NULL,
+    user_id        text COLLATE "C" NOT NULL,
+    listed         boolean NOT NULL, -- has open sessions
+    place          bigint  NOT NULL,
+    born           bigint  NOT NULL, -- state.version since which place holds
+    -- Names change rarely: logins look here whether theirs is known, and leave
+    -- users and its indexes alone.
+    login_sequence bigint  NOT NULL,
+    name_hash      bigint  NOT NULL,
     PRIMARY KEY (tenant, user_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX places_listed ON places (tenant, place DESC, user_id) WHERE listed;

@@ -1,10 +1,10 @@
 -- Merges rows into sessions and keeps users and tenants in step. This is
 -- activesessions.Join in SQL: change both or none.
 --
--- $1..$21 are rows of sessions, one element each; $22..$27 the users who signed in
--- and who the newest of these logins says they are; $28 and $29 tenants and their
--- step; $30 the horizon, $31 the version of this write, $32 the moment of it, $33
--- what these users are searched by, $34 how many users the rows have.
+-- $1..$21 are rows of sessions, one element each; $22..$25 the users who signed
+-- in, with the sequence of the newest of these logins and a hash of whom it says
+-- they are; $26 and $27 tenants and their step; $28 the horizon, $29 the version of
+-- this write, $30 the moment of it; $31 how many users the rows have.
 WITH merged AS (
     INSERT INTO sessions AS s (
         tenant, user_id, session, username, display_name, avatar_url, client, device,
@@ -48,7 +48,7 @@ WITH merged AS (
             ORDER BY w.end_sequence = 0, w.end_sequence
             LIMIT 1
         ),
-        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $30
+        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $28
     -- What says nothing new changes nothing.
     WHERE excluded.login_sequence > 0 AND (s.login_sequence = 0 OR excluded.login_sequence < s.login_sequence
             OR excluded.login_sequence = s.login_sequence AND excluded.device > s.device)
@@ -60,7 +60,7 @@ WITH merged AS (
         OR excluded.end_sequence > 0 AND (s.end_sequence = 0 OR excluded.end_sequence < s.end_sequence)
     RETURNING tenant, user_id, last_active,
         CASE WHEN login_sequence > 0 THEN expires - created END AS life, was_open,
-        login_sequence > 0 AND end_sequence = 0 AND expires > $30 AS is_open
+        login_sequence > 0 AND end_sequence = 0 AND expires > $28 AS is_open
 ),
 change AS (
     SELECT tenant, user_id,
@@ -70,74 +70,62 @@ change AS (
     FROM merged
     GROUP BY tenant, user_id
 ),
--- Names change rarely: what is there is read and nearly never written. Writers
--- come one after the other, so a row found is where it was.
-named AS (
-    SELECT n.*, u.ctid AS name_at,
-        n.login_sequence > u.login_sequence
-            AND (n.username, n.display_name, n.avatar_url) <> (u.username, u.display_name, u.avatar_url) AS renamed
-    FROM unnest($22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $33::text[], $27::bigint[])
-        AS n (tenant, user_id, username, display_name, avatar_url, search, login_sequence)
-    LEFT JOIN users u ON u.tenant = n.tenant AND u.user_id = n.user_id
-),
-renamed AS (
-    UPDATE users u SET
-        username = n.username,
-        display_name = n.display_name,
-        avatar_url = n.avatar_url,
-        search = n.search,
-        login_sequence = n.login_sequence
-    FROM named n
-    WHERE u.ctid = n.name_at AND n.renamed
-),
-new_users AS (
-    INSERT INTO users (tenant, user_id, username, display_name, avatar_url, search, login_sequence)
-    SELECT tenant, user_id, username, display_name, avatar_url, search, login_sequence
-    FROM named
-    WHERE name_at IS NULL
-),
--- Users with an open session have a place; it moves when activity is a step ahead.
+-- Each user beside the place that there is. Writers come one after the other, so
+-- a row found is where it was.
 placed AS (
-    SELECT c.tenant, c.user_id, c.last_active, p.ctid AS place_at, p.listed, p.place, p.born,
-        NOT p.listed OR c.last_active > p.place + t.step AS moved
+    SELECT c.tenant, c.user_id, c.last_active, n.login_sequence, n.name_hash,
+        p.ctid AS place_at, coalesce(p.listed, false) AS listed, p.place, p.born,
+        coalesce(n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash, false) AS renamed,
+        -- Activity is a step ahead of the place, or there was none.
+        coalesce(c.last_active > p.place + t.step OR NOT p.listed, true) AND c.last_active IS NOT NULL AS moved
     FROM change c
-    JOIN unnest($28::text[], $29::bigint[]) AS t (tenant, step) ON t.tenant = c.tenant
+    JOIN unnest($26::text[], $27::bigint[]) AS t (tenant, step) ON t.tenant = c.tenant
+    LEFT JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[]) AS n (tenant, user_id, login_sequence, name_hash)
+        ON n.tenant = c.tenant AND n.user_id = c.user_id
     LEFT JOIN places p ON p.tenant = c.tenant AND p.user_id = c.user_id
-    WHERE c.last_active IS NOT NULL
 ),
 moved AS (
-    UPDATE places p SET listed = true, place = n.last_active, born = $31
+    UPDATE places p SET
+        listed = p.listed OR n.moved,
+        place = CASE WHEN n.moved THEN n.last_active ELSE p.place END,
+        born = CASE WHEN n.moved THEN $29 ELSE p.born END,
+        login_sequence = CASE WHEN n.renamed THEN n.login_sequence ELSE p.login_sequence END,
+        name_hash = CASE WHEN n.renamed THEN n.name_hash ELSE p.name_hash END
     FROM placed n
-    WHERE p.ctid = n.place_at AND n.moved
+    WHERE p.ctid = n.place_at AND (n.moved OR n.renamed)
 ),
-new_places AS (
-    INSERT INTO places (tenant, user_id, listed, place, born)
-    SELECT tenant, user_id, true, last_active, $31
+-- Users nobody has seen signing in have no place.
+new AS (
+    INSERT INTO places (tenant, user_id, listed, place, born, login_sequence, name_hash)
+    SELECT tenant, user_id, moved, coalesce(last_active, 0), $29, coalesce(login_sequence, 0), coalesce(name_hash, 0)
     FROM placed
-    WHERE place_at IS NULL
+    WHERE place_at IS NULL AND (login_sequence IS NOT NULL OR moved)
 ),
 -- Whoever is paging through the list finds users where they stood.
 remembered AS (
     INSERT INTO past_places (tenant, place, user_id, born, died, left_at)
-    SELECT n.tenant, n.place, n.user_id, n.born, $31, $32
+    SELECT n.tenant, n.place, n.user_id, n.born, $29, $30
     FROM placed n
-    JOIN paging w ON w.tenant = n.tenant AND w.until >= $32
-    WHERE n.listed AND n.moved AND n.born <> $31
+    JOIN paging w ON w.tenant = n.tenant AND w.until >= $30
+    WHERE n.listed AND n.moved AND n.born <> $29
 ),
 counted AS (
     INSERT INTO tenants AS t (tenant, users, sessions, longest)
     SELECT tenant, coalesce(l.users, 0), c.sessions, c.longest
     FROM (SELECT tenant, sum(sessions) AS sessions, coalesce(max(life), 0) AS longest FROM change GROUP BY tenant) c
     LEFT JOIN (
-        SELECT tenant, count(*) AS users FROM placed WHERE listed IS NOT TRUE GROUP BY tenant
+        SELECT tenant, count(*) AS users FROM placed WHERE moved AND NOT listed GROUP BY tenant
     ) l USING (tenant)
     ON CONFLICT (tenant) DO UPDATE SET
         users = t.users + excluded.users,
         sessions = t.sessions + excluded.sessions,
         longest = greatest(t.longest, excluded.longest)
 )
--- The users that changed, by name only if they are not all $34 of them.
+-- How many users changed, which, if they are not all $31 of them, and which of them
+-- have a name that is not known.
 SELECT count(*),
-    CASE WHEN count(*) < $34::bigint THEN array_agg(tenant) END,
-    CASE WHEN count(*) < $34::bigint THEN array_agg(user_id) END
-FROM change
+    CASE WHEN count(*) < $31::bigint THEN array_agg(tenant) END,
+    CASE WHEN count(*) < $31::bigint THEN array_agg(user_id) END,
+    array_agg(tenant) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL),
+    array_agg(user_id) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL)
+FROM placed

@@ -54,6 +54,10 @@ type Config struct {
 	// StatusInterval is how often the gateway reports itself when nothing happens.
 	// 0 means DefaultStatusInterval.
 	StatusInterval time.Duration
+	// Unlisted is for processes that only ask Revoked: true means that the gateway
+	// does not report itself, so that nobody counts it among the gateways or waits
+	// for it to confirm a revocation. False means that it reports.
+	Unlisted bool
 	// SnapshotFile keeps the revoked sessions, so that the gateway can start while
 	// NATS is away. The age of the snapshot counts as staleness. Empty means none.
 	SnapshotFile string

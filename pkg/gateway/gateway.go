@@ -99,8 +99,8 @@ func connect(cfg Config) (feed.Feed, error) {
 }
 
 // Close ends the gateway: it stores the touches that wait, for two seconds at
-// most, says that it leaves, writes the snapshot, and waits for everything it
-// started. A closed gateway goes stale.
+// most, says that it leaves unless it is unlisted, writes the snapshot, and waits
+// for everything it started. A closed gateway goes stale.
 func (g *Gateway) Close() {
 	g.cancel()
 	<-g.ended

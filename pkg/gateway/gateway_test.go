@@ -310,3 +310,19 @@ func TestEndsWithItsContext(t *testing.T) {
 	cancel()
 	second.Close()
 }
+
+// TestUnlisted compares a gateway that reports itself with one that does not.
+func TestUnlisted(t *testing.T) {
+	t.Parallel()
+	for _, unlisted := range []bool{false, true} {
+		r := setup(t, func(_ *rig, cfg *gateway.Config) { cfg.Unlisted = unlisted }).ready(t)
+		r.feed.Revoke("shop", "s1")
+		if !r.Revoked("shop", "s1") {
+			t.Errorf("Unlisted = %t: the session is not revoked", unlisted)
+		}
+		r.Close()
+		if reports := r.feed.Statuses(); len(reports) == 0 != unlisted {
+			t.Errorf("Unlisted = %t: it reports %+v", unlisted, reports)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -308,6 +309,29 @@ func TestNATSFrozenLine(t *testing.T) {
 	t.Logf("fresh %v after the line moved again", time.Since(thawed).Round(time.Millisecond))
 }
 
+// TestNATSAwayIsLogged unless the gateway closes the connection itself.
+func TestNATSAwayIsLogged(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	stop := h.relay()
+	logged := &lines{}
+	closed := make(chan struct{})
+	r := h.gateway(func(cfg *gateway.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(logged, nil))
+		cfg.NATS.Options = []nats.Option{nats.ClosedHandler(func(*nats.Conn) { close(closed) })}
+	}).ready(t)
+	stop()
+	h.stop()
+	eventually(t, "the lost line is logged", func() bool { return logged.count("NATS is away") == 1 })
+	h.start()
+	eventually(t, "the line is back", func() bool { return logged.count("NATS is back") == 1 })
+	r.Close()
+	<-closed // which nats.go calls after the other handlers
+	if n := logged.count("NATS is away"); n != 1 {
+		t.Errorf("logged %d times that NATS is away, and it was once:\n%s", n, logged)
+	}
+}
+
 func TestNATSTouches(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
@@ -459,3 +483,23 @@ func (l *line) thaw() {
 	l.frozen = false
 	l.moving.Broadcast()
 }
+
+// lines is a log to look at while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *lines) count(message string) int { return strings.Count(l.String(), message) }

@@ -15,7 +15,7 @@ import (
 const statusPause = 3 * time.Millisecond
 
 // reporter says what the gateway has applied: at once when there is something
-// new, and every interval.
+// new, and every interval. That of an unlisted gateway says nothing.
 type reporter struct {
 	cfg    Config
 	state  *state
@@ -35,6 +35,9 @@ func (r *reporter) changed() {
 }
 
 func (r *reporter) run(ctx context.Context, source feed.Feed) {
+	if r.cfg.Unlisted {
+		return
+	}
 	interval := time.NewTicker(r.cfg.StatusInterval)
 	defer interval.Stop()
 	for {
@@ -54,6 +57,9 @@ func (r *reporter) run(ctx context.Context, source feed.Feed) {
 }
 
 func (r *reporter) report(source feed.Feed, leaving bool) {
+	if r.cfg.Unlisted {
+		return
+	}
 	now := r.cfg.Now()
 	_, stale := r.state.staleFor(now)
 	data, err := json.Marshal(events.GatewayStatus{

@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
 	"github.com/posse-pos/posse/pkg/principal"
 	"github.com/posse-pos/posse/pkg/token"
@@ -97,21 +96,4 @@ func (i *identity) authenticator(ended endedFunc) principal.Authenticator {
 		}, nil
 	}
 	return principal.Chain(principal.Backends(i.backends), principal.Sessions(principal.SessionsConfig{Verify: verify}))
-}
-
-// endedInReadModel asks the read model, which is a moment behind the log. A
-// session that it does not have yet has not ended.
-func endedInReadModel(reader activesessions.Reader) endedFunc {
-	return func(ctx context.Context, tenant, session string) (bool, error) {
-		rows, _, err := reader.Session(ctx, tenant, session)
-		if errors.Is(err, activesessions.ErrNotFound) {
-			return false, nil
-		}
-		for i := range rows {
-			if rows[i].End != nil {
-				return true, nil
-			}
-		}
-		return false, err
-	}
 }

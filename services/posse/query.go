@@ -53,7 +53,15 @@ func (n *node) wireQuery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	authenticator := id.authenticator(endedInReadModel(store))
+	revocations, err := n.followRevocations(ctx, id)
+	if err != nil {
+		return err
+	}
+	// Not ready before the deny-set is loaded, but for a few seconds at most, and
+	// ready when it is stale: if relays are away they are so for every replica, and
+	// then the read model's word on who was signed out is better than no API.
+	n.readiness.Add("revocations", revocations.Ready)
+	authenticator := id.authenticator(endedIn(revocations.Revoked, store))
 	service, err := query.New(query.Config{
 		Store: store, Bus: conn, Gateways: gateways, Authenticator: authenticator, Logger: n.logger, Metrics: n.registry,
 	})

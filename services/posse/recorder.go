@@ -73,13 +73,19 @@ func (n *node) wireRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Not a condition of being ready: the relays that load it wait for the streams
+	// that a recorder makes, and logins need no deny-set.
+	revocations, err := n.followRevocations(ctx, id)
+	if err != nil {
+		return err
+	}
 	record, err := n.newRecorder(id, conn, log, store, policies)
 	if err != nil {
 		return err
 	}
 	n.add("commands", record.Run, nil)
 	return n.serveAPI(ctx, api{
-		title: "posse recorder", authenticator: id.authenticator(endedInReadModel(store)),
+		title: "posse recorder", authenticator: id.authenticator(endedIn(revocations.Revoked, store)),
 		parts: []part{record}, ender: record, gateways: gateways,
 	})
 }

@@ -65,14 +65,11 @@ func (p *processes) emptyReadModel() error {
 }
 
 func (p *processes) start(dir string) (map[string]string, error) {
-	p.running = nil
-	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"STORE=" + filepath.Join(dir, "nats")})
-	p.add(nats)
+	nats, err := p.startNATS(dir)
 	if err != nil {
 		return nil, err
 	}
-	env := append(slices.Clone(anyPort), "POSSE_NATS="+addresses["nats"], "POSSE_POSTGRES="+p.postgres,
-		"POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
+	env := p.environment(dir, nats)
 	variables := map[string]string{}
 	for _, role := range []string{"recorder", "projector", "query", "gateway"} {
 		if role == "gateway" {
@@ -85,6 +82,19 @@ func (p *processes) start(dir string) (map[string]string, error) {
 		maps.Copy(variables, roleAddresses)
 	}
 	return variables, nil
+}
+
+// startNATS starts what the roles need, and returns the URL.
+func (p *processes) startNATS(dir string) (natsURL string, err error) {
+	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"STORE=" + filepath.Join(dir, "nats")})
+	p.running = nil
+	p.add(nats)
+	return addresses["nats"], err
+}
+
+func (p *processes) environment(dir, natsURL string) []string {
+	return append(slices.Clone(anyPort), "POSSE_NATS="+natsURL, "POSSE_POSTGRES="+p.postgres,
+		"POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
 }
 
 var upper = map[string]string{"recorder": "RECORDER", "projector": "PROJECTOR", "query": "QUERY", "gateway": "GATEWAY"}

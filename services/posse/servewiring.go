@@ -138,15 +138,6 @@ func (s *allInOne) wireServeGateway(ctx context.Context) error {
 	return s.serve(ctx, "proxy", s.cmd.String("proxy-listen"), s.gateway.Proxy())
 }
 
-// ended asks the gateway's deny-set, which is exact, and the read model for what
-// was ended before the gateway had loaded it.
-func (s *allInOne) ended(ctx context.Context, tenant, session string) (bool, error) {
-	if s.gateway.Gateway().Revoked(tenant, session) {
-		return true, nil
-	}
-	return endedInReadModel(s.store)(ctx, tenant, session)
-}
-
 func (s *allInOne) wireServices(ctx context.Context) (err error) {
 	if err := s.addProjector(s.conn, s.log, s.store); err != nil {
 		return err
@@ -159,7 +150,7 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("commands", record.Run, nil)
-	authenticator := s.id.authenticator(s.ended)
+	authenticator := s.id.authenticator(endedIn(s.gateway.Gateway().Revoked, s.store))
 	reads, err := query.New(query.Config{
 		Store: s.store, Bus: s.conn, Gateways: s.fleet, Authenticator: authenticator, Logger: s.logger, Metrics: s.registry,
 	})

@@ -12,6 +12,7 @@ import (
 func FuzzBodies(f *testing.F) {
 	for _, body := range []string{
 		`{"user":"ada","session":"till","at":"2026-03-02T08:00:00Z"}`, "{\"user\":\"a\",\"session\":\"b\"}\n{}", "\xff", `{"user":"\ud800"}`,
+		`{"user":"7","user":"8"}`, `{"user":"ada","personal":{"ip":"::1","IP":"::2"}}`, `{"user":"ada","session":"till","uſer":"bob"}`,
 		`{"user":"ada","personal":{"client_hints":{"a":"b"},"ip":"::1%0"}}`, "grant_type=refresh_token&refresh_token=x", "%", "a=1;b=2",
 	} {
 		for route := range byte(5) {

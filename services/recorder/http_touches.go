@@ -131,7 +131,7 @@ func decodeTouch(data []byte) (touch commands.Touch, err error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return touch, errors.New("has more than one JSON value")
 	}
-	return touch, nil
+	return touch, httpapi.CheckKeys(data)
 }
 
 // readable says what encoding/json found without naming Go's types.

@@ -75,7 +75,9 @@ func (c Config) options() ([]nats.Option, error) {
 			c.Logger.Warn("NATS reports an error", slog.Any("error", err))
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.Logger.Warn("NATS is away", slog.Any("error", err))
+			if err != nil { // nil means that we closed it
+				c.Logger.Warn("NATS is away", slog.Any("error", err))
+			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { c.Logger.Info("NATS is back") }),
 	}

@@ -66,7 +66,7 @@ type following struct {
 func (f *following) run(ctx context.Context) error {
 	subscriber := NewSubscriber(f.log, SubscriberConfig{
 		Name: f.config.Name, After: f.config.After, BatchSize: f.config.MaxBatch, MaxWait: f.config.MaxWait,
-		idle: f.config.Idle != nil,
+		idle: f.config.Idle != nil, decode: true,
 	})
 	router, err := f.router(subscriber)
 	if err != nil {
@@ -145,11 +145,10 @@ func (f *following) take(m *message.Message) error {
 	if len(c.messages) == 0 {
 		return f.idle(m.Context(), c)
 	}
-	batch, broken := toBatch(c)
-	if err := f.log.quarantine(m.Context(), f.publisher, f.config.Name, f.config.Stream, broken); err != nil {
+	if err := f.log.quarantine(m.Context(), f.publisher, f.config.Name, f.config.Stream, c.broken); err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
-	if err := f.handle(m.Context(), batch); err != nil {
+	if err := f.handle(m.Context(), c.batch); err != nil {
 		return err
 	}
 	f.measure(c)

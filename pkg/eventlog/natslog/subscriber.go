@@ -32,6 +32,8 @@ type SubscriberConfig struct {
 	// idle asks for a message without stored ones about once a second, when
 	// everything up to the end that the server stated has been acknowledged.
 	idle bool
+	// decode has chunks say what their messages mean.
+	decode bool
 }
 
 // Subscriber is a Watermill subscriber on one stream. The topic is the stream's

@@ -21,6 +21,10 @@ type chunk struct {
 	end      eventlog.Position
 	pending  uint64
 	stated   time.Time // when the server stated the end, for a chunk without messages
+
+	// For Follow: what the messages say, and those that say nothing.
+	batch  eventlog.Batch
+	broken []rejected
 }
 
 // subscription is one run through a stream: fill reads chunks, one ahead of
@@ -76,6 +80,9 @@ func (s *subscription) step(ctx context.Context) error {
 	read, err := s.fill(ctx)
 	s.quiet = errors.Is(err, errQuiet) && time.Since(began) > checkInterval/2
 	if len(read.messages) > 0 {
+		if s.config.decode { // here, beside the handler of the chunk before
+			read.batch, read.broken = toBatch(read)
+		}
 		s.send(ctx, read)
 	}
 	if s.feed.messages == nil {

@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -9,106 +11,122 @@ import (
 	"github.com/posse-pos/posse/events"
 )
 
-// The bare table holds what a login says of a session, under the same key.
-const (
-	bareDrop = `DROP TABLE IF EXISTS bare`
-	bareMake = `CREATE TABLE bare (
-		tenant text, user_id text, session text, username text, display_name text, device_label text,
-		user_agent text, platform text, app_version text, build text, ip text,
-		created bigint, expires bigint, last_active bigint, login_id text, login_sequence bigint,
-		PRIMARY KEY (tenant, user_id, session)) WITH (fillfactor = 85)`
-	bareUpsert = `INSERT INTO bare
-		SELECT tenant, user_id, session, username, display_name, device_label, user_agent, platform, app_version, build,
-			ip, created, expires, last_active, login_id, login_sequence FROM unnest(
-		$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-		$11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::bigint[])
-		AS login (tenant, user_id, session, username, display_name, device_label, user_agent, platform, app_version, build,
-			ip, created, expires, last_active, login_id, login_sequence)
-		ON CONFLICT (tenant, user_id, session) DO UPDATE SET last_active = excluded.last_active`
-	bareTouch = `UPDATE bare SET last_active = t.last_active, ip = t.ip
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) AS t (tenant, user_id, session, ip, last_active)
-		WHERE bare.tenant = t.tenant AND bare.user_id = t.user_id AND bare.session = t.session`
-)
+// bareColumns are those of the read model's sessions that a login fills, the
+// bigint ones marked by a colon.
+const bareColumns = `tenant user_id session username display_name avatar_url client device user_agent user_agent_at: ip ip_at:
+	created: expires: last_active: generation: login_id login_sequence: end_at: end_sequence: ending`
 
-// bareRound writes the rows as fast as one connection takes them.
-func bareRound(ctx context.Context, pool *pgxpool.Pool, logins, touches []events.Envelope, loginRates, touchRates *[]float64) error {
-	for _, statement := range []string{bareDrop, bareMake} {
-		if _, err := pool.Exec(ctx, statement); err != nil {
+// bare is the limit for the projector: the same rows, into a table of the same
+// form and with the same indexes, by one statement a batch on one connection.
+type bare struct {
+	pool    *pgxpool.Pool
+	upsert  string
+	batches [][]any // arrays of a batch's columns
+}
+
+// newBare takes the rows from a schema that the projector has filled.
+func newBare(ctx context.Context, pool *pgxpool.Pool, schema string) (*bare, error) {
+	b := &bare{pool: pool}
+	names, gathered, unnested := bareStatements()
+	b.upsert = "INSERT INTO bare (" + names + ") SELECT " + names + " FROM unnest(" + unnested + ") AS row (" + names + ")" +
+		" ON CONFLICT (tenant, user_id, session) DO UPDATE SET last_active = excluded.last_active"
+	rows, err := pool.Query(ctx, "SELECT "+gathered+" FROM (SELECT *, (row_number() OVER (ORDER BY login_sequence) - 1) / $1 AS batch FROM "+
+		schema+".sessions) AS numbered GROUP BY batch ORDER BY batch", bareBatch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		batch := newColumns()
+		if err := rows.Scan(batch...); err != nil {
+			return nil, err
+		}
+		b.batches = append(b.batches, batch)
+	}
+	return b, rows.Err()
+}
+
+func bareStatements() (names, gathered, unnested string) {
+	var name, gather, unnest []string
+	for i, column := range strings.Fields(bareColumns) {
+		column, isNumber := strings.CutSuffix(column, ":")
+		kind := "::text[]"
+		if isNumber {
+			kind = "::bigint[]"
+		}
+		name = append(name, column)
+		gather = append(gather, "array_agg("+column+")")
+		unnest = append(unnest, "$"+strconv.Itoa(i+1)+kind)
+	}
+	return strings.Join(name, ", "), strings.Join(gather, ", "), strings.Join(unnest, ", ")
+}
+
+// newColumns are scanned into, and then sent.
+func newColumns() []any {
+	var columns []any
+	for column := range strings.FieldsSeq(bareColumns) {
+		if strings.HasSuffix(column, ":") {
+			columns = append(columns, new([]int64))
+		} else {
+			columns = append(columns, new([]string))
+		}
+	}
+	return columns
+}
+
+// round writes all rows anew, and then touches each.
+func (b *bare) round(ctx context.Context, touches []events.Envelope, loginRates, touchRates *[]float64) error {
+	for _, statement := range []string{
+		"DROP TABLE IF EXISTS bare", "CREATE TABLE bare (LIKE bench.sessions INCLUDING ALL)", "ALTER TABLE bare SET (fillfactor = 85)",
+	} {
+		if _, err := b.pool.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
-	if err := bareBatches(ctx, pool, bareUpsert, logins, loginArguments, loginRates); err != nil {
+	rate, err := b.write(ctx, b.upsert, b.batches)
+	if err != nil {
 		return err
 	}
-	return bareBatches(ctx, pool, bareTouch, touches, touchArguments, touchRates)
+	*loginRates = append(*loginRates, rate)
+	rate, err = b.write(ctx, bareTouch, touchBatches(touches))
+	*touchRates = append(*touchRates, rate)
+	return err
 }
 
-func bareBatches(
-	ctx context.Context, pool *pgxpool.Pool, sql string,
-	facts []events.Envelope, arguments func([]events.Envelope, int) []any, rates *[]float64,
-) error {
+// write returns rows a second. After the first batch the table gets statistics,
+// as the projector's does.
+func (b *bare) write(ctx context.Context, sql string, batches [][]any) (float64, error) {
 	var took time.Duration
-	for i := 0; i < len(facts); i += bareBatch {
-		values := arguments(facts[i:min(i+bareBatch, len(facts))], i)
+	for i, batch := range batches {
 		start := time.Now()
-		if _, err := pool.Exec(ctx, sql, values...); err != nil {
-			return err
+		if _, err := b.pool.Exec(ctx, sql, batch...); err != nil {
+			return 0, err
 		}
 		took += time.Since(start)
 		if i == 0 {
-			if _, err := pool.Exec(ctx, "ANALYZE bare"); err != nil {
-				return err
+			if _, err := b.pool.Exec(ctx, "ANALYZE bare"); err != nil {
+				return 0, err
 			}
 		}
 	}
-	*rates = append(*rates, float64(len(facts))/took.Seconds())
-	return nil
+	return projected / took.Seconds(), nil
 }
 
-// column collects one value of each fact.
-func column[V any](facts []events.Envelope, value func(int, events.Event) V) []V {
-	values := make([]V, len(facts))
-	for i, fact := range facts {
-		values[i] = value(i, fact.Event)
-	}
-	return values
-}
+const bareTouch = `UPDATE bare SET last_active = touch.last_active, ip = touch.ip, ip_at = touch.last_active
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[]) AS touch (tenant, user_id, session, ip, last_active)
+	WHERE bare.tenant = touch.tenant AND bare.user_id = touch.user_id AND bare.session = touch.session`
 
-func loginArguments(facts []events.Envelope, first int) []any {
-	text := func(value func(events.LoggedIn) string) []string {
-		return column(facts, func(_ int, e events.Event) string { login, _ := e.(events.LoggedIn); return value(login) })
+func touchBatches(touches []events.Envelope) [][]any {
+	var batches [][]any
+	for i := 0; i < len(touches); i += bareBatch {
+		var tenants, users, sessions, ips []string
+		var times []int64
+		for _, envelope := range touches[i:min(i+bareBatch, len(touches))] {
+			key := envelope.Event.SessionKey()
+			tenants, users, sessions = append(tenants, key.Tenant), append(users, key.User), append(sessions, key.Session)
+			ips, times = append(ips, loginDevice.IP), append(times, int64(envelope.Event.Occurred()))
+		}
+		batches = append(batches, []any{tenants, users, sessions, ips, times})
 	}
-	number := func(value func(events.LoggedIn) events.Timestamp) []int64 {
-		return column(facts, func(_ int, e events.Event) int64 { login, _ := e.(events.LoggedIn); return int64(value(login)) })
-	}
-	return []any{
-		text(func(l events.LoggedIn) string { return l.Tenant }),
-		text(func(l events.LoggedIn) string { return l.User }),
-		text(func(l events.LoggedIn) string { return l.Session }),
-		text(func(l events.LoggedIn) string { return l.Personal.Username }),
-		text(func(l events.LoggedIn) string { return l.Personal.DisplayName }),
-		text(func(l events.LoggedIn) string { return l.Personal.DeviceLabel }),
-		text(func(l events.LoggedIn) string { return l.Personal.UserAgent }),
-		text(func(l events.LoggedIn) string { return l.Platform }),
-		text(func(l events.LoggedIn) string { return l.AppVersion }),
-		text(func(l events.LoggedIn) string { return l.Build }),
-		text(func(l events.LoggedIn) string { return l.Personal.IP }),
-		number(func(l events.LoggedIn) events.Timestamp { return l.Created }),
-		number(func(l events.LoggedIn) events.Timestamp { return l.Expires }),
-		number(func(l events.LoggedIn) events.Timestamp { return l.EventTimestamp }),
-		column(facts, func(i int, _ events.Event) string { return facts[i].ID }),
-		column(facts, func(i int, _ events.Event) int64 { return int64(first + i + 1) }),
-	}
-}
-
-func touchArguments(facts []events.Envelope, _ int) []any {
-	key := func(part func(events.Key) string) []string {
-		return column(facts, func(_ int, e events.Event) string { return part(e.SessionKey()) })
-	}
-	return []any{
-		key(func(k events.Key) string { return k.Tenant }), key(func(k events.Key) string { return k.User }),
-		key(func(k events.Key) string { return k.Session }),
-		column(facts, func(_ int, e events.Event) string { touch, _ := e.(events.Touched); return touch.Personal.IP }),
-		column(facts, func(_ int, e events.Event) int64 { return int64(e.Occurred()) }),
-	}
+	return batches
 }

@@ -42,6 +42,14 @@ type Batch struct {
 	To      eventlog.Position
 }
 
+// StartsOver reports whether the batch only moves POS_TOUCHES back to its start.
+// That stream is written behind its callers' backs and may lose its end in a power
+// cut; what it still holds can be read again, since merging repeats nothing. Any
+// other batch goes forward.
+func (b *Batch) StartsOver() bool {
+	return b.To == eventlog.Position{Stream: events.StreamTouches} && b.From.Stream == events.StreamTouches && len(b.Facts) == 0
+}
+
 // Writer is what the projector needs of a store.
 type Writer interface {
 	// Apply merges the facts and moves the stream's position from From to To,

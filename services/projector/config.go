@@ -7,7 +7,8 @@
 //	      ▲                                   ▲    and position together ─▶ announce
 //	      │                                   └───────────────────────────────┘
 //	      ├── fenced: another projector moved the position, pause, read it again
-//	      └── gap: the log does not continue here ─▶ halted, for a person to look at
+//	      └── gap: POS_SESSIONS does not continue here ─▶ halted, for a person to look at;
+//	          POS_TOUCHES, which may lose its end in a power cut, is read from its start
 //
 // Rows are a lattice and the position is fenced in the store, so that any number
 // of projectors may run: one of them gets each batch in, the others step back.

@@ -46,13 +46,15 @@ func newFollower(p *Projector, stream string) *follower {
 }
 
 // run returns nil when the context ends and an error that wraps eventlog.ErrGap
-// when the log does not continue where the read model stands. Anything else is
-// tried again.
+// when POS_SESSIONS does not continue where the read model stands. Anything else
+// is tried again.
 func (f *follower) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := f.follow(ctx)
 		switch {
 		case ctx.Err() != nil: // and err is about that
+		case errors.Is(err, eventlog.ErrGap) && f.stream == events.StreamTouches:
+			f.startOver(ctx, err)
 		case errors.Is(err, eventlog.ErrGap):
 			return err
 		case errors.Is(err, activesessions.ErrFenced):
@@ -65,6 +67,19 @@ func (f *follower) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// startOver reads the touches that are left from the first one on. Their stream
+// may lose its end in a power cut, and that is no reason to stop: they are merged
+// into what is known, and the next request of a session makes good what is lost.
+func (f *follower) startOver(ctx context.Context, gap error) {
+	f.config.Logger.Warn("touches were lost; those that are left are read again", "stream", f.stream, "error", gap)
+	batch := activesessions.Batch{From: f.from, To: eventlog.Position{Stream: f.stream}}
+	if _, err := f.config.Store.Apply(ctx, batch); err != nil && ctx.Err() == nil {
+		f.config.Logger.Warn("the position of the touches could not be set back, trying again", "error", err)
+		f.wait(ctx, f.config.StandBy)
+	}
+	f.goal = nil // the stream ends elsewhere now
 }
 
 // wait pauses a little longer each time, up to a limit; a batch applied makes

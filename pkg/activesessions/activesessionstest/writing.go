@@ -57,6 +57,10 @@ func batchThatGoesBackIsRefused(t *testing.T, factory Factory) {
 	if _, err := s.store.Apply(t.Context(), back); err == nil || errors.Is(err, activesessions.ErrFenced) {
 		t.Errorf("a batch that goes back: %v, want an error of its own", err)
 	}
+	over := activesessions.Batch{From: s.touches, To: eventlog.Position{Stream: events.StreamTouches}}
+	if _, err := s.store.Apply(t.Context(), over); err != nil {
+		t.Errorf("touches start over: %v", err)
+	}
 	across := activesessions.Batch{From: s.sessions, To: next(s.touches)}
 	if _, err := s.store.Apply(t.Context(), across); err == nil || errors.Is(err, activesessions.ErrFenced) {
 		t.Errorf("a batch from one stream into another: %v, want an error of its own", err)

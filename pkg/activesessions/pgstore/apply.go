@@ -37,7 +37,7 @@ var errBatch = errors.New("pgstore: batch does not go forward in one stream")
 
 // Apply implements activesessions.Writer.
 func (s *Store) Apply(ctx context.Context, batch activesessions.Batch) ([]activesessions.UserRef, error) {
-	if batch.To.Stream != batch.From.Stream || batch.To.Sequence < batch.From.Sequence {
+	if batch.To.Stream != batch.From.Stream || batch.To.Sequence < batch.From.Sequence && !batch.StartsOver() {
 		return nil, fmt.Errorf("%w: from %+v to %+v", errBatch, batch.From, batch.To)
 	}
 	devices, err := s.devicesOf(ctx, &batch)

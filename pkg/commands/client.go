@@ -11,8 +11,9 @@ import (
 )
 
 // defaultTimeout bounds a command whose context has no deadline: longer than
-// the recorder takes for its retries.
-const defaultTimeout = 15 * time.Second
+// the recorder's own limit, and shorter than the ten seconds after which many
+// proxies and clients give up.
+const defaultTimeout = 9 * time.Second
 
 // Requester asks over NATS; *bus.Conn is one.
 type Requester interface {
@@ -29,7 +30,7 @@ type Client struct {
 var _ Commander = (*Client)(nil)
 
 // NewClient makes a client. A command whose context has no deadline is given up
-// after timeout; 0 means 15 s.
+// after timeout; 0 means 9 s.
 func NewClient(conn Requester, timeout time.Duration) *Client {
 	if timeout <= 0 {
 		timeout = defaultTimeout
@@ -101,7 +102,7 @@ func failure(subject string, err error) error {
 		return Retry(ReasonUnavailable, time.Second, "the recorder answered %s: %s", service.Code, service.Description)
 	case errors.Is(err, bus.ErrNoResponders):
 		return Retry(ReasonUnavailable, time.Second, "no recorder is running")
-	case errors.Is(err, bus.ErrTimeout):
+	case errors.Is(err, bus.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return Retry(ReasonUnavailable, time.Second, "the recorder did not answer in time")
 	default:
 		return fmt.Errorf("commands: ask on %s: %w", subject, err)

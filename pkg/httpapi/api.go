@@ -49,6 +49,7 @@ func New(config Config) (chi.Router, huma.API) {
 		withLogger(config.Logger),
 		secureHeaders,
 		recoverer,
+		endBodyDeadlines,
 		middleware.GetHead,
 	)
 	router.NotFound(notFound)

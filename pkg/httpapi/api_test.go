@@ -102,6 +102,10 @@ func (a *api) fail(_ context.Context, in *struct {
 		return nil, commands.Retry(commands.ReasonBusy, 3*time.Second, "too many")
 	case "panic":
 		panic("the secret reason")
+	case "canceled":
+		return nil, fmt.Errorf("ask: %w", context.Canceled)
+	case "late":
+		return nil, fmt.Errorf("ask: %w", context.DeadlineExceeded)
 	default:
 		return nil, errors.New("the secret reason")
 	}
@@ -276,6 +280,18 @@ func TestBusyAsksToTryAgain(t *testing.T) {
 	a.wantProblem(response, body, http.StatusServiceUnavailable, "busy")
 	if got := response.Header.Get("Retry-After"); got != "3" {
 		t.Errorf("Retry-After is %q, want 3", got)
+	}
+}
+
+func TestATimeoutOfOursIsUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"canceled", "late"} {
+		a := newAPI(t)
+		response, body := a.do(http.MethodGet, "/fail/"+how, "", "")
+		a.wantProblem(response, body, http.StatusServiceUnavailable, "unavailable")
+		if got := response.Header.Get("Retry-After"); got != "1" {
+			t.Errorf("%s: Retry-After is %q, want 1", how, got)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -47,8 +48,9 @@ func (p *Problem) GetStatus() int { return p.Status }
 func (*Problem) ContentType(string) string { return "application/problem+json" }
 
 // ProblemOf says an error in a problem document: the errors of packages
-// commands and principal as what they are, problems as themselves, and all
-// others as a fault of ours without a word about its cause.
+// commands and principal as what they are, problems as themselves, a context
+// that ended as unavailable, and all others as a fault of ours without a word
+// about its cause.
 func ProblemOf(err error) *Problem {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return problem
@@ -56,10 +58,10 @@ func ProblemOf(err error) *Problem {
 	if refused := authProblem(err); refused != nil {
 		return refused
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.Join(commands.Retry(commands.ReasonUnavailable, 1, "it took too long"), err)
-	}
 	e := commands.AsError(err)
+	if e.Reason == commands.ReasonInternal && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		e = commands.Retry(commands.ReasonUnavailable, time.Second, "it took too long; try again")
+	}
 	p := NewProblem(e.Status(), string(e.Reason), e.Detail, e.Fields...)
 	p.err, p.retryAfter = err, e.RetryAfter
 	return p

@@ -15,14 +15,16 @@ func doctorCommand() *cli.Command {
 		Name:  "doctor",
 		Usage: "show how posse wants its surroundings",
 		Description: `With --streams it prints the streams as JSON, one a line, for an operator who
-makes them by hand because no role may:
+makes them by hand because no role may. Give it the recorders' --policies: a
+lifetime over 90 days lengthens how long POS_TOUCHES keeps what it has.
 
    posse doctor --streams --replicas 3 | while read -r stream; do
      nats stream add --config <(echo "$stream")
    done`,
 		Flags: []cli.Flag{
 			toggle("streams", "print the streams as JSON that `nats stream add --config` takes"),
-			number("replicas", 1, "copies of each stream: 1, 3 or 5 servers of the cluster"),
+			replicasFlag(),
+			policiesFlag(),
 		},
 		Action: doctor,
 	}
@@ -32,9 +34,13 @@ func doctor(_ context.Context, cmd *cli.Command) error {
 	if !cmd.Bool("streams") {
 		return errors.New("posse doctor needs --streams: what to show")
 	}
+	policies, err := loadPolicies(cmd)
+	if err != nil {
+		return err
+	}
 	encoder := json.NewEncoder(cmd.Root().Writer)
 	encoder.SetEscapeHTML(false) // subjects end in >
-	for _, stream := range natslog.StreamConfigs(cmd.Int("replicas")) {
+	for _, stream := range forStreams(cmd, natslog.Config{}, policies).StreamConfigs() {
 		if err := encoder.Encode(stream); err != nil {
 			return err
 		}

@@ -97,12 +97,12 @@ func keysList(_ context.Context, cmd *cli.Command) error {
 		return err
 	}
 	table := tabwriter.NewWriter(cmd.Root().Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "USE\tID\tTENANT\tLABEL\tCREATED\tVERIFIES UNTIL")
+	fmt.Fprintln(table, "USE\tID\tTENANT\tALGORITHM\tCREATED\tSTATE\tLABEL")
 	for _, key := range keys.List() {
-		fmt.Fprintf(table, "backend\t%s\t%s\t%s\t%s\trevoked\n", key.ID, plain(key.Tenant), plain(key.Label), day(key.Created))
+		fmt.Fprintf(table, "backend\t%s\t%s\t-\t%s\tgood\t%s\n", key.ID, plain(key.Tenant), day(key.Created), plain(key.Label))
 	}
 	for _, key := range keyring.Keys() {
-		fmt.Fprintf(table, "signing\t%s\t\t%s\t%s\t%s\n", key.ID, key.Algorithm, day(key.Created), until(key.Retire))
+		fmt.Fprintf(table, "signing\t%s\t-\t%s\t%s\t%s\t\n", key.ID, key.Algorithm, day(key.Created), stateOf(key))
 	}
 	return table.Flush()
 }
@@ -125,9 +125,10 @@ func keysRevoke(_ context.Context, cmd *cli.Command) error {
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
-func until(t time.Time) string {
-	if t.IsZero() {
-		return "rotated"
+// stateOf says what a signing key still does.
+func stateOf(key token.KeyInfo) string {
+	if key.Retire.IsZero() {
+		return "signs"
 	}
-	return day(t)
+	return "verifies until " + day(key.Retire)
 }

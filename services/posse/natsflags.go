@@ -37,9 +37,13 @@ func natsFlagsOr(otherwise string) []cli.Flag {
 // streamFlags say how the streams are to be.
 func streamFlags() []cli.Flag {
 	return group("NATS",
-		number("replicas", 1, "copies of each stream: 1, 3 or 5 servers of the cluster"),
+		replicasFlag(),
 		toggle("update-streams", "bring streams whose settings differ into line instead of refusing to start"),
 	)
+}
+
+func replicasFlag() cli.Flag {
+	return number("replicas", 1, "copies of each stream: 1, 3 or 5 servers of the cluster")
 }
 
 func (n *node) busConfig() bus.Config {
@@ -97,11 +101,16 @@ func (n *node) openLog(ctx context.Context, conn *bus.Conn) (*natslog.Log, error
 
 // declareLog opens the log and makes its streams if they are missing.
 func (n *node) declareLog(ctx context.Context, conn *bus.Conn, policies recorder.Policies) (*natslog.Log, error) {
-	config := n.logConfig()
-	config.Replicas = n.cmd.Int("replicas")
+	config := forStreams(n.cmd, n.logConfig(), policies)
 	config.Update = n.cmd.Bool("update-streams")
-	config.TouchMaxAge = max(natslog.DefaultTouchMaxAge, longestLifetime(policies))
 	return natslog.New(ctx, conn, config)
+}
+
+// forStreams adds what the streams' settings follow from.
+func forStreams(cmd *cli.Command, config natslog.Config, policies recorder.Policies) natslog.Config {
+	config.Replicas = cmd.Int("replicas")
+	config.TouchMaxAge = max(natslog.DefaultTouchMaxAge, longestLifetime(policies))
+	return config
 }
 
 func (n *node) logConfig() natslog.Config {

@@ -43,9 +43,14 @@ func recorderFlags() []cli.Flag {
 	return group("Tokens and policies",
 		issuerFlag(),
 		span("access-lifetime", token.DefaultAccessLifetime, "how long an access token is good"),
-		toggle("no-tokens", "mint no tokens: the backends have tokens of their own"),
-		text("policies", "", "JSON file with the tenants' idle timeouts, lifetimes and caps; see docs/operations.md"),
+		toggle("no-tokens", "mint no tokens, for backends with tokens of their own; nobody can read the API then, "+
+			"administrators included: it takes backend keys, which read nothing, and tokens that posse minted before"),
+		policiesFlag(),
 	)
+}
+
+func policiesFlag() cli.Flag {
+	return text("policies", "", "JSON file with the tenants' idle timeouts, lifetimes and caps; see docs/operations.md")
 }
 
 func (n *node) wireRecorder(ctx context.Context) error {

@@ -201,7 +201,7 @@ func checkReasons(r commands.Reasons) error {
 func sentenceOf(err error) string {
 	text := err.Error()
 	for _, sentinel := range []error{
-		events.ErrInvalidID, events.ErrTooLarge, session.ErrLifetime, session.ErrNotFound, session.ErrExists,
+		events.ErrInvalidID, session.ErrLifetime, session.ErrNotFound, session.ErrExists,
 		session.ErrRevoked, session.ErrExpired, session.ErrIdle, session.ErrReuse, session.ErrGeneration,
 	} {
 		if errors.Is(err, sentinel) {

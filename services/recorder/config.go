@@ -66,7 +66,7 @@ type Config struct {
 	CachedUsers int
 	// MaxConcurrent is how many commands are carried out at once; 0 means 256.
 	MaxConcurrent int
-	// Timeout bounds a command; 0 means 10 s.
+	// Timeout bounds a command; 0 means 8 s, less than commands.Client waits.
 	Timeout time.Duration
 	// SweepEvery is how often idle sessions are looked for; 0 means a minute.
 	SweepEvery time.Duration
@@ -89,7 +89,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Version = cmp.Or(c.Version, "0.0.0")
 	c.CachedUsers = cmp.Or(c.CachedUsers, 20_000)
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 256)
-	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 8*time.Second)
 	c.SweepEvery = cmp.Or(c.SweepEvery, time.Minute)
 	c.ReadModelWait = cmp.Or(c.ReadModelWait, 2*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default()).With("component", "recorder")

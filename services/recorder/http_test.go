@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/pkg/httpapi"
@@ -170,6 +172,32 @@ func TestBadInputIsNamed(t *testing.T) {
 		if len(w.log.facts) != 0 || len(w.log.touches) != 0 {
 			t.Errorf("%s %.60q was recorded", c.path, c.body)
 		}
+	}
+}
+
+func TestALoginThatIsTooLargeIsToldTheLimit(t *testing.T) {
+	t.Parallel()
+	w := openWeb(t)
+	hints := map[string]string{}
+	for _, letter := range "abcdefghijklmnop" {
+		hints[strings.Repeat(string(letter), events.MaxClientHint)] = strings.Repeat("<", events.MaxClientHint)
+	}
+	body, err := json.Marshal(map[string]any{"user": "ada", "personal": map[string]any{"client_hints": hints}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.log.before = func(int) error {
+		return fmt.Errorf("natslog: invalid append: fact 0: %w: 28000 bytes", events.ErrTooLarge)
+	}
+	for range 2 {
+		problem := into[httpapi.Problem](t, w.post("/v1/sessions", "", string(body)), http.StatusUnprocessableEntity)
+		want := []commands.Field{{
+			Name: "personal", Message: "is too large: as JSON, all that is recorded of one login may have at most 16384 bytes",
+		}}
+		if diff := cmp.Diff(want, problem.Errors); diff != "" || problem.Detail != "not acceptable: personal" {
+			t.Errorf("%s %s", problem.Detail, diff)
+		}
+		w.log.before = nil // the next is refused for its size
 	}
 }
 

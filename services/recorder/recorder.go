@@ -15,6 +15,7 @@ package recorder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/posse-pos/posse/events"
@@ -147,7 +148,8 @@ func refusal(ctx context.Context, err error) error {
 	case errors.Is(err, session.ErrLifetime):
 		return commands.Invalid(commands.Field{Name: "expires", Message: sentenceOf(err)})
 	case errors.Is(err, events.ErrTooLarge):
-		return commands.Invalid(commands.Field{Name: "personal", Message: sentenceOf(err)})
+		return commands.Invalid(commands.Field{Name: "personal", Message: fmt.Sprintf(
+			"is too large: as JSON, all that is recorded of one login may have at most %d bytes", events.MaxPayload)})
 	case errors.Is(err, eventlog.ErrConflict):
 		return errors.Join(commands.Retry(commands.ReasonBusy, busyAfter, "others keep changing this user's sessions"), err)
 	case errors.Is(err, eventlog.ErrUnavailable), ctx.Err() != nil && !isCommandError(err):

@@ -30,8 +30,9 @@ func newBare(ctx context.Context, pool *pgxpool.Pool, schema string) (*bare, err
 	names, gathered, unnested := bareStatements()
 	b.upsert = "INSERT INTO bare (" + names + ") SELECT " + names + " FROM unnest(" + unnested + ") AS row (" + names + ")" +
 		" ON CONFLICT (tenant, user_id, session) DO UPDATE SET last_active = excluded.last_active"
-	rows, err := pool.Query(ctx, "SELECT "+gathered+" FROM (SELECT *, (row_number() OVER (ORDER BY login_sequence) - 1) / $1 AS batch FROM "+
-		schema+".sessions) AS numbered GROUP BY batch ORDER BY batch", bareBatch)
+	rows, err := pool.Query(ctx, "SELECT "+gathered+
+		" FROM (SELECT "+names+", (row_number() OVER (ORDER BY login_sequence) - 1) / $1 AS batch FROM "+schema+".sessions) AS numbered"+
+		" GROUP BY batch ORDER BY batch", bareBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +48,9 @@ func newBare(ctx context.Context, pool *pgxpool.Pool, schema string) (*bare, err
 }
 
 func bareStatements() (names, gathered, unnested string) {
-	var name, gather, unnest []string
-	for i, column := range strings.Fields(bareColumns) {
+	columns := strings.Fields(bareColumns)
+	name, gather, unnest := make([]string, 0, len(columns)), make([]string, 0, len(columns)), make([]string, 0, len(columns))
+	for i, column := range columns {
 		column, isNumber := strings.CutSuffix(column, ":")
 		kind := "::text[]"
 		if isNumber {

@@ -14,7 +14,7 @@ const (
 	DefaultTouchMaxAge = 90 * 24 * time.Hour
 
 	quarantineMaxAge   = 90 * 24 * time.Hour
-	quarantineMaxBytes = 1 << 30
+	quarantineMaxBytes = 64 << 20 // the server reserves it
 
 	// maxMessage is a payload of events.MaxPayload and generous headers.
 	maxMessage = 32 << 10
@@ -36,13 +36,8 @@ const (
 	quarantineDuplicates = 10 * time.Minute
 )
 
-// StreamConfigs returns the streams as New declares them with an otherwise zero
-// Config, in the form that `nats stream add --config` takes as JSON.
-func StreamConfigs(replicas int) []jetstream.StreamConfig {
-	return Config{Replicas: replicas}.StreamConfigs()
-}
-
-// StreamConfigs returns the streams as New declares them.
+// StreamConfigs returns the streams as New declares them, in the form that
+// `nats stream add --config` takes as JSON.
 func (c Config) StreamConfigs() []jetstream.StreamConfig {
 	c = c.withDefaults()
 	return []jetstream.StreamConfig{c.sessions(), c.touches(), c.revocations(), c.quarantine()}

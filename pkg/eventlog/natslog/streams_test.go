@@ -121,7 +121,7 @@ func TestNewTellsWhatCannotBeUpdated(t *testing.T) {
 func TestStreamConfigsAreJSON(t *testing.T) {
 	t.Parallel()
 	for _, replicas := range []int{1, 3} {
-		for _, config := range natslog.StreamConfigs(replicas) {
+		for _, config := range (natslog.Config{Replicas: replicas}).StreamConfigs() {
 			text, err := json.Marshal(config)
 			if err != nil {
 				t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"time"
 
+	"github.com/posse-pos/posse/pkg/clientip"
 	"github.com/posse-pos/posse/pkg/gateway"
 )
 
@@ -61,7 +62,7 @@ func (s *Service) newProxy() http.Handler {
 func (s *Service) rewrite(p *httputil.ProxyRequest) {
 	p.SetURL(s.config.Upstream)
 	p.Out.Host = p.In.Host
-	trusted := fromTrusted(s.config.TrustedProxies, p.In)
+	trusted := clientip.FromTrusted(p.In, s.config.TrustedProxies)
 	if trusted {
 		p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/posse-pos/posse/pkg/clientip"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/process"
 )
@@ -42,7 +43,7 @@ func New(ctx context.Context, config Config) (*Service, error) {
 	s := &Service{config: config, streams: newStreams()}
 	sdk := config.Gateway
 	sdk.Logger = config.Logger
-	sdk.ClientIP = func(r *http.Request) string { return clientIP(config.TrustedProxies, r) }
+	sdk.ClientIP = func(r *http.Request) string { return clientip.Of(r, config.TrustedProxies) }
 	sdk.Hooks.Revoked = s.streams.end
 	if s.gateway, err = gateway.New(ctx, sdk); err != nil {
 		return nil, err

@@ -1,11 +1,12 @@
-package httpapi
+package clientip
 
 import (
+	"net/http"
 	"net/netip"
 	"testing"
 )
 
-func TestClientIP(t *testing.T) {
+func TestOf(t *testing.T) {
 	t.Parallel()
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	cases := []struct {
@@ -29,26 +30,31 @@ func TestClientIP(t *testing.T) {
 		{"no peer", "", []string{"198.51.100.7"}, ""},
 	}
 	for _, c := range cases {
-		if got := clientIP(proxies, c.peer, c.forwarded); got != c.want {
+		if got := Of(request(c.peer, c.forwarded...), proxies); got != c.want {
 			t.Errorf("%s: %q, want %q", c.about, got, c.want)
 		}
 	}
 }
 
-func FuzzClientIP(f *testing.F) {
+func request(peer string, forwarded ...string) *http.Request {
+	return &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": forwarded}}
+}
+
+// FuzzOf holds that an untrusted peer can make nobody believe anything.
+func FuzzOf(f *testing.F) {
 	f.Add("10.0.0.1:80", "1.1.1.1, 10.0.0.2", "[::1]:80")
 	f.Add("", ",,,", "%")
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.Fuzz(func(t *testing.T, peer, first, second string) {
-		got := clientIP(proxies, peer, []string{first, second})
+		r := request(peer, first, second)
+		got := Of(r, proxies)
 		if got == "" {
 			return
 		}
 		if _, err := netip.ParseAddr(got); err != nil {
 			t.Fatalf("%q is no address: %v", got, err)
 		}
-		from, ok := parseAddress(peer)
-		if ok && !isTrusted(proxies, from) && got != from.String() {
+		if from, ok := parse(peer); ok && !FromTrusted(r, proxies) && got != from.String() {
 			t.Fatalf("%q, an untrusted peer, made us believe %q", peer, got)
 		}
 	})

@@ -3,6 +3,8 @@ package pgstore
 import (
 	"context"
 	"sync"
+
+	"github.com/jackc/pgx/v5"
 )
 
 const (
@@ -42,29 +44,38 @@ func (st *statistics) due(written int) bool {
 
 // A table's statistics are fit for plans unless it grew manifold since.
 const outgrownSQL = `
-	SELECT EXISTS (
-		SELECT FROM pg_class c
-		JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = 'sessions'
-			AND c.reltuples * 4 < (SELECT count(*) FROM (SELECT FROM sessions LIMIT $2) s)
-	)`
+	SELECT c.relpages * 4 < pg_relation_size(c.oid) / current_setting('block_size')::int
+	FROM pg_class c
+	JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = $1 AND c.relname = 'sessions'`
+
+// The writer waits for it, so it looks at the columns that conditions are on, and
+// at a part of the usual sample: enough to tell a full table from an empty one.
+// Autovacuum looks closer.
+const (
+	sampleSQL  = "SET LOCAL default_statistics_target = 10"
+	analyzeSQL = `ANALYZE
+		sessions (tenant, user_id, session, created, expires, last_active, login_sequence, end_at, end_sequence),
+		users (tenant, user_id, search),
+		places`
+)
 
 func (s *Store) analyze(ctx context.Context, written int) {
 	if !s.stats.due(written) {
 		return
 	}
 	var outgrown bool
-	err := s.pool.QueryRow(ctx, outgrownSQL, s.schema, s.stats.writtenSoFar()).Scan(&outgrown)
+	err := s.pool.QueryRow(ctx, outgrownSQL, s.schema).Scan(&outgrown)
 	if err == nil && outgrown {
-		_, err = s.pool.Exec(ctx, "ANALYZE sessions, users, places")
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, sampleSQL); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, analyzeSQL)
+			return err
+		})
 	}
 	if err != nil {
 		s.logger.WarnContext(ctx, "read model is without statistics", "error", err)
 	}
-}
-
-func (st *statistics) writtenSoFar() int {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	return st.written
 }

@@ -51,13 +51,8 @@ func (s *Store) Apply(ctx context.Context, batch activesessions.Batch) ([]active
 		if err != nil {
 			return err
 		}
-		if changed, err = w.write(ctx, facts); err != nil {
-			return err
-		}
-		if err := learn(ctx, tx, batch.Devices); err != nil {
-			return err
-		}
-		return w.finish(ctx, &batch)
+		changed, err = w.write(ctx, facts)
+		return err
 	})
 	if err != nil {
 		return nil, wrap("apply", err)
@@ -85,7 +80,8 @@ func (s *Store) applied(ctx context.Context, batch *activesessions.Batch) {
 	s.analyze(ctx, len(batch.Facts))
 }
 
-// writing is a transaction that writes, with the state that it locked.
+// writing is a transaction that writes, with the state that it locked: an update
+// of the state comes first.
 type writing struct {
 	tx      pgx.Tx
 	now     int64
@@ -94,14 +90,14 @@ type writing struct {
 	users   map[string]int64 // listed users of the tenants in it
 }
 
-const lockSQL = `SELECT version + 1, horizon FROM state FOR UPDATE`
+const lockSQL = `UPDATE state SET version = version + 1, as_of = greatest(as_of, $1) RETURNING version, horizon`
 
-// begin locks the state, moves the position and learns what the statements that
-// follow need to know, in one round trip.
+// begin locks the state, moves the position, keeps the devices and learns what
+// the statements that follow need to know, in one round trip.
 func (s *Store) begin(ctx context.Context, tx pgx.Tx, batch *activesessions.Batch, tenants []string) (*writing, error) {
 	w := &writing{tx: tx, now: millis(s.now()), users: map[string]int64{}}
 	statements := &pgx.Batch{}
-	statements.Queue(lockSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&w.version, &w.horizon) })
+	statements.Queue(lockSQL, asOf(batch)).QueryRow(func(row pgx.Row) error { return row.Scan(&w.version, &w.horizon) })
 	moved := movePosition(statements, batch.From, batch.To)
 	statements.Queue("SELECT tenant, users FROM tenants WHERE tenant = ANY($1)", toTexts(tenants)).Query(func(found pgx.Rows) error {
 		var tenant string
@@ -112,6 +108,9 @@ func (s *Store) begin(ctx context.Context, tx pgx.Tx, batch *activesessions.Batc
 		})
 		return err
 	})
+	if err := learn(statements, batch.Devices); err != nil {
+		return nil, err
+	}
 	if err := tx.SendBatch(ctx, statements).Close(); err != nil {
 		return nil, err
 	}
@@ -177,6 +176,9 @@ func (w *writing) settle(ctx context.Context, horizon int64, enough time.Duratio
 		return err
 	}
 	w.horizon = horizon
+	if _, err := w.tx.Exec(ctx, "UPDATE state SET horizon = $1", horizon); err != nil {
+		return err
+	}
 	return w.place(ctx, users)
 }
 
@@ -196,16 +198,10 @@ func (w *writing) place(ctx context.Context, users []userRow) error {
 	return err
 }
 
-// finish writes down what the next writer finds.
-func (w *writing) finish(ctx context.Context, batch *activesessions.Batch) error {
-	asOf := int64(0)
+// asOf is when the log was known to end where the batch does, or 0.
+func asOf(batch *activesessions.Batch) int64 {
 	if n := len(batch.Facts); n > 0 && batch.To.Stream == events.StreamSessions {
-		asOf = millis(batch.Facts[n-1].Time)
+		return millis(batch.Facts[n-1].Time)
 	}
-	return w.close(ctx, asOf)
-}
-
-func (w *writing) close(ctx context.Context, asOf int64) error {
-	_, err := w.tx.Exec(ctx, "UPDATE state SET version = $1, horizon = $2, as_of = greatest(as_of, $3)", w.version, w.horizon, asOf)
-	return err
+	return 0
 }

@@ -45,9 +45,9 @@ const learnSQL = `
 	ON CONFLICT (hash) DO UPDATE SET version = excluded.version, device = excluded.device
 	WHERE (devices.version, devices.device) <> (excluded.version, excluded.device)`
 
-// learn keeps what the parser made of devices, in the transaction of the logins
-// that brought them.
-func learn(ctx context.Context, tx pgx.Tx, devices map[string]device.Device) error {
+// learn queues what keeps what the parser made of devices, in the transaction of
+// the logins that brought them.
+func learn(statements *pgx.Batch, devices map[string]device.Device) error {
 	if len(devices) == 0 {
 		return nil
 	}
@@ -59,6 +59,6 @@ func learn(ctx context.Context, tx pgx.Tx, devices map[string]device.Device) err
 		}
 		hashes, texts = append(hashes, toText(hash)), append(texts, text)
 	}
-	_, err := tx.Exec(ctx, learnSQL, hashes, device.Version, texts)
-	return err
+	statements.Queue(learnSQL, hashes, device.Version, texts)
+	return nil
 }

@@ -36,24 +36,21 @@ func (s *Store) Current(ctx context.Context, stream string, at time.Time) error 
 	if stream == events.StreamSessions {
 		asOf = millis(at)
 	}
-	return wrap("current", s.locked(ctx, func(w *writing) error {
+	return wrap("current", s.locked(ctx, asOf, func(w *writing) error {
 		if s.swept.due(s.now(), time.Minute) {
 			if err := w.forgetPlaces(ctx); err != nil {
 				return err
 			}
 		}
-		if err := w.settle(ctx, w.now-order.Lag.Milliseconds(), settleEvery); err != nil {
-			return err
-		}
-		return w.close(ctx, asOf)
+		return w.settle(ctx, w.now-order.Lag.Milliseconds(), settleEvery)
 	}))
 }
 
 // locked runs a write that is not a batch.
-func (s *Store) locked(ctx context.Context, write func(*writing) error) error {
+func (s *Store) locked(ctx context.Context, asOf int64, write func(*writing) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w := &writing{tx: tx, now: millis(s.now())}
-		if err := tx.QueryRow(ctx, lockSQL).Scan(&w.version, &w.horizon); err != nil {
+		if err := tx.QueryRow(ctx, lockSQL, asOf).Scan(&w.version, &w.horizon); err != nil {
 			return err
 		}
 		return write(w)
@@ -67,13 +64,13 @@ func (w *writing) forgetPlaces(ctx context.Context) error {
 
 // Reset implements activesessions.Writer. Page tokens of what was are void.
 func (s *Store) Reset(ctx context.Context) error {
-	err := s.locked(ctx, func(w *writing) error {
+	err := s.locked(ctx, 0, func(w *writing) error {
 		_, err := w.tx.Exec(ctx, `TRUNCATE sessions, users, places, tenants, positions, devices, paging, past_places`)
 		if err != nil {
 			return err
 		}
-		_, err = w.tx.Exec(ctx, `UPDATE state SET version = $1, horizon = 0, as_of = 0,
-			secret = decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex')`, w.version)
+		_, err = w.tx.Exec(ctx, `UPDATE state SET horizon = 0, as_of = 0,
+			secret = decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex')`)
 		return err
 	})
 	s.devices.Purge()

@@ -46,7 +46,9 @@ type rows struct {
 	endAt, end                       []int64
 	ending                           []string
 
-	deviceTexts map[device.Device]string // many sessions share a device
+	// Many sessions share a device, or an application without hints.
+	deviceTexts map[device.Device]string
+	clientTexts map[[4]string]string
 }
 
 func newRows(n int) *rows {
@@ -57,7 +59,7 @@ func newRows(n int) *rows {
 		client: texts(), deviceJSON: texts(), agent: texts(), agentAt: numbers(), ip: texts(), ipAt: numbers(),
 		created: numbers(), expires: numbers(), lastActive: numbers(), generation: numbers(),
 		loginID: texts(), login: numbers(), endAt: numbers(), end: numbers(), ending: texts(),
-		deviceTexts: map[device.Device]string{},
+		deviceTexts: map[device.Device]string{}, clientTexts: map[[4]string]string{},
 	}
 }
 
@@ -105,8 +107,7 @@ func (r *rows) add(s *activesessions.Session) error {
 // encodeParts makes the columns client, device and ending; "" is nothing.
 func (r *rows) encodeParts(s *activesessions.Session) (client, dev, end string, err error) {
 	if s.LoginSequence != 0 {
-		d := declared{s.DeviceLabel, s.Platform, s.AppVersion, s.Build, s.ClientHints}
-		if client, err = encodeJSON(d); err != nil {
+		if client, err = r.clientText(s); err != nil {
 			return "", "", "", err
 		}
 		if dev, err = r.deviceText(s.Device); err != nil {
@@ -117,6 +118,20 @@ func (r *rows) encodeParts(s *activesessions.Session) (client, dev, end string, 
 		end, err = encodeJSON(ending{e.Cause, e.InitiatingEntity, e.Actor, e.ActorIP, e.ReasonAdmin, e.ReasonUser, e.CommandID})
 	}
 	return client, dev, end, err
+}
+
+func (r *rows) clientText(s *activesessions.Session) (string, error) {
+	d := declared{s.DeviceLabel, s.Platform, s.AppVersion, s.Build, s.ClientHints}
+	if len(s.ClientHints) > 0 {
+		return encodeJSON(d)
+	}
+	plain := [...]string{s.DeviceLabel, s.Platform, s.AppVersion, s.Build}
+	if text, ok := r.clientTexts[plain]; ok {
+		return text, nil
+	}
+	text, err := encodeJSON(d)
+	r.clientTexts[plain] = text
+	return text, err
 }
 
 func (r *rows) deviceText(d device.Device) (string, error) {

@@ -44,7 +44,7 @@ func (s *Store) Sweep(ctx context.Context, endedBefore time.Time) (int, error) {
 }
 
 func (s *Store) sweepOnce(ctx context.Context, before int64) (n int, err error) {
-	err = s.locked(ctx, func(w *writing) error {
+	err = s.locked(ctx, 0, func(w *writing) error {
 		// What the summaries still count must not be deleted.
 		if err := w.settle(ctx, before, time.Millisecond); err != nil {
 			return err
@@ -62,10 +62,8 @@ func (s *Store) sweepOnce(ctx context.Context, before int64) (n int, err error) 
 		for i, u := range users {
 			tenants[i], ids[i] = u.Tenant, u.User
 		}
-		if _, err := w.tx.Exec(ctx, sweepUsersSQL, tenants, ids); err != nil {
-			return err
-		}
-		return w.close(ctx, 0)
+		_, err = w.tx.Exec(ctx, sweepUsersSQL, tenants, ids)
+		return err
 	})
 	return n, err
 }

@@ -1,9 +1,11 @@
 package pgstore
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,8 +46,14 @@ func union(a, b []activesessions.UserRef) []activesessions.UserRef {
 	return a
 }
 
+// byKey orders rows like the indexes, which take neighbours faster than strays.
+func byKey(a, b *activesessions.Session) int {
+	return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.User, b.User), strings.Compare(a.Session, b.Session))
+}
+
 // upsert returns the users whose rows changed, each once.
 func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*activesessions.Session) ([]activesessions.UserRef, error) {
+	slices.SortFunc(sessions, byKey)
 	columns := newRows(len(sessions))
 	ended := map[userRow]struct{}{}
 	for _, session := range sessions {

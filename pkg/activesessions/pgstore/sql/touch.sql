@@ -16,16 +16,12 @@ WITH touched AS (
 ),
 -- Writers come one after the other, so a row found is where it was.
 ahead AS (
-    SELECT c.tenant, c.user_id, c.last_active, p.ctid AS place_at, p.place, p.born
-    FROM (
-        SELECT tenant, user_id, max(last_active) AS last_active
-        FROM touched
-        WHERE is_open
-        GROUP BY tenant, user_id
-    ) c
+    SELECT c.tenant, c.user_id, max(c.last_active) AS last_active, p.ctid AS place_at, p.place, p.born
+    FROM touched c
     JOIN unnest($7::text[], $8::bigint[]) AS s (tenant, step) ON s.tenant = c.tenant
     JOIN places p ON p.tenant = c.tenant AND p.user_id = c.user_id
-    WHERE p.listed AND c.last_active > p.place + s.step
+    WHERE c.is_open AND p.listed AND c.last_active > p.place + s.step
+    GROUP BY c.tenant, c.user_id, p.ctid, p.place, p.born
 ),
 moved AS (
     UPDATE places p SET place = a.last_active, born = $10

@@ -16,7 +16,7 @@ func benchCommand() *cli.Command {
 		Description: `Each figure stands beside what bare JetStream, bare PostgreSQL or the bare
 library does in the same run, as a ratio, and beside the aim. It judges nothing.
 
-All parts together take about a quarter of an hour: ` + strings.Join(bench.Parts(), ", ") + `.`,
+All parts together take about five minutes: ` + strings.Join(bench.Parts(), ", ") + `.`,
 		Flags: []cli.Flag{
 			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector and commands"),
 			texts("only", "parts to measure, if not all"),

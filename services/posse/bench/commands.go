@@ -12,7 +12,7 @@ import (
 )
 
 // commandUsers is how many users are measured in each way.
-const commandUsers = 300
+const commandUsers = 1000
 
 // measureCommands times Terminate and Logout All in a full log, with the read
 // model in PostgreSQL: cold is the first command to a user that this recorder

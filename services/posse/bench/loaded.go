@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
 	"github.com/posse-pos/posse/events"
 )
 
@@ -17,10 +20,23 @@ type history struct {
 
 func (h history) user(i int) string { return "user-" + strconv.Itoa(i) }
 
-// write appends the history, a user at a time, from a number of callers.
+// write stores the history in atomic batches of many users, which the port has no
+// use for: it takes a minute where a batch for each user takes a quarter of an
+// hour.
 func (h history) write(ctx context.Context, r *rig) error {
-	return shared(h.users, 16, func(i int) error {
-		_, err := r.log.Append(ctx, h.factsOf(i), nil)
+	users := events.MaxActiveSessions / h.facts // of one batch
+	return shared((h.users+users-1)/users, 4, func(batch int) error {
+		var messages []*nats.Msg
+		for user := batch * users; user < min((batch+1)*users, h.users); user++ {
+			for _, fact := range h.factsOf(user) {
+				m, err := events.Encode(fact)
+				if err != nil {
+					return err
+				}
+				messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+			}
+		}
+		_, err := jetstreamext.PublishMsgBatch(ctx, r.conn.JetStream(), messages)
 		return err
 	})
 }

@@ -52,6 +52,20 @@ type node struct {
 	ready func(ctx context.Context) error
 }
 
+// onPostgres runs a role that cannot do without the read model in PostgreSQL.
+func onPostgres(wire func(*node, context.Context) error) cli.ActionFunc {
+	return func(ctx context.Context, cmd *cli.Command) error {
+		if err := required(cmd, "postgres"); err != nil {
+			return err
+		}
+		n, err := newNode(cmd)
+		if err != nil {
+			return err
+		}
+		return n.run(ctx, func(ctx context.Context) error { return wire(n, ctx) })
+	}
+}
+
 func newNode(cmd *cli.Command) (*node, error) {
 	logger, err := process.NewLogger(cmd.Root().ErrWriter, cmd.String("log-level"))
 	if err != nil {

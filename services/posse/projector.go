@@ -23,16 +23,7 @@ The streams must be there: a recorder makes them.`,
 		Flags: flags(processFlags(), natsFlags(), []cli.Flag{
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 		}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := required(cmd, "postgres"); err != nil {
-				return err
-			}
-			n, err := newNode(cmd)
-			if err != nil {
-				return err
-			}
-			return n.run(ctx, n.wireProjector)
-		},
+		Action: onPostgres((*node).wireProjector),
 	}
 }
 

@@ -23,16 +23,7 @@ It reads the directory of keys that the recorder makes.`,
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 			trustedProxiesFlag(),
 		}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := required(cmd, "postgres"); err != nil {
-				return err
-			}
-			n, err := newNode(cmd)
-			if err != nil {
-				return err
-			}
-			return n.run(ctx, n.wireQuery)
-		},
+		Action: onPostgres((*node).wireQuery),
 	}
 }
 

@@ -26,16 +26,7 @@ and the directory of keys if they are missing.`,
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 			trustedProxiesFlag(),
 		}),
-		Action: func(ctx context.Context, cmd *cli.Command) error {
-			if err := required(cmd, "postgres"); err != nil {
-				return err
-			}
-			n, err := newNode(cmd)
-			if err != nil {
-				return err
-			}
-			return n.run(ctx, n.wireRecorder)
-		},
+		Action: onPostgres((*node).wireRecorder),
 	}
 }
 

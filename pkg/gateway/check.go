@@ -31,6 +31,16 @@ func (g *Gateway) Admit(token string, origin Origin) (Session, error) {
 	return session, err
 }
 
+// Touch takes note of a request that was verified elsewhere, for instance by a
+// cookie: it reports the activity of a session as Admit does for one that it
+// admits. It decides nothing and does no I/O. Of the session only the ids count;
+// one that lacks an id is ignored.
+func (g *Gateway) Touch(session Session, origin Origin) {
+	if key := session.key(); key.Validate() == nil {
+		g.touches.touch(key, origin, g.cfg.Now())
+	}
+}
+
 // Revoked reports whether a session is known to be revoked. It is for those who
 // hold a connection open, after they opened it; see Hooks.Revoked.
 func (g *Gateway) Revoked(tenant, session string) bool {

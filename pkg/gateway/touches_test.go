@@ -186,3 +186,27 @@ func TestRefusedRequestsAreNoActivity(t *testing.T) {
 		}
 	})
 }
+
+func TestTouchReportsWhatWasVerifiedElsewhere(t *testing.T) {
+	t.Parallel()
+	touching(t, nil, func(r *rig) {
+		t := r.t
+		start := time.Now()
+		r.Touch(gateway.Session{Tenant: "shop", User: "anna", ID: "s1"}, gateway.Origin{IP: "203.0.113.9", UserAgent: "a"})
+		r.Touch(gateway.Session{Tenant: "shop", User: "anna"}, gateway.Origin{IP: "203.0.113.9"})
+		synctest.Wait()
+		got := r.feed.Touches()
+		if len(got) != 1 || got[0].Key != (events.Key{Tenant: "shop", User: "anna", Session: "s1"}) ||
+			got[0].EventTimestamp != events.TimestampOf(start) || got[0].Personal.IP != "203.0.113.9" {
+			t.Fatalf("after the first request: %+v", got)
+		}
+		pass(time.Second)
+		r.admit(t, "s1", gateway.Origin{})
+		if got := r.feed.Touches(); len(got) != 1 {
+			t.Error("a touch and a request of one session are not coalesced")
+		}
+		if s := r.Stats(); s.TrackedSessions != 1 || s.TouchesCoalesced != 0 {
+			t.Errorf("Stats = %+v", s)
+		}
+	})
+}

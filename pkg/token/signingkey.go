@@ -36,8 +36,7 @@ type signingKey struct {
 	jwk     jose.JSONWebKey
 	created time.Time
 	retire  time.Time // zero while the key signs
-	access  jose.Signer
-	refresh jose.Signer
+	signers map[kind]jose.Signer
 }
 
 // keyTimes are the members that signing.json adds to a JWK. RFC 7517 §4 has
@@ -77,16 +76,16 @@ func generate(alg Algorithm) (private any, err error) {
 	return private, nil
 }
 
-// withSigners prepares what every Mint needs. The types keep an access token from
-// passing for anything else (RFC 9068, RFC 8725 §3.11).
+// withSigners prepares what every token needs.
 func (k *signingKey) withSigners() (*signingKey, error) {
 	key := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.jwk.Algorithm), Key: k.jwk}
-	var err error
-	if k.access, err = jose.NewSigner(key, (&jose.SignerOptions{}).WithType("at+jwt")); err != nil {
-		return nil, fmt.Errorf("token: use signing key %s: %w", k.jwk.KeyID, err)
-	}
-	if k.refresh, err = jose.NewSigner(key, (&jose.SignerOptions{}).WithType("JWT")); err != nil {
-		return nil, fmt.Errorf("token: use signing key %s: %w", k.jwk.KeyID, err)
+	k.signers = make(map[kind]jose.Signer, len(kinds))
+	for _, is := range kinds {
+		signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithType(jose.ContentType(is.header)))
+		if err != nil {
+			return nil, fmt.Errorf("token: use signing key %s: %w", k.jwk.KeyID, err)
+		}
+		k.signers[is] = signer
 	}
 	return k, nil
 }

@@ -42,8 +42,20 @@ build: ## build the one binary, bin/posse
 
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
-	@.ci/need postgresql $(if $(RACE),gcc)
+	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium
+	@$(MAKE) $(PLAYWRIGHT)
 	@$(MAKE) -k test-race test-plain
+
+# Playwright drives the browser tests; the browser is the machine's own.
+PLAYWRIGHT := services/posse/browser/node_modules
+$(PLAYWRIGHT): services/posse/browser/package-lock.json
+	@cd $(@D) && npm ci && touch $(@F)
+
+.PHONY: browser
+browser: ## drive the Sessions screen in a real browser
+	@.ci/need postgresql node npm chromium
+	@$(MAKE) $(PLAYWRIGHT)
+	@go test -count=1 -v -run TestScreenInTheBrowser ./services/posse
 
 # A package has goroutines if a file of it starts one, or imports what only
 # goroutines need or what calls back on goroutines of its own. Each package is

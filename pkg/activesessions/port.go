@@ -98,6 +98,9 @@ type UsersQuery struct {
 	// PageToken continues after a page, "" for the first. Paging shows no user
 	// twice and misses none who was active throughout.
 	PageToken string
+	// CountAtMost bounds the work of counting: Total is exact up to this number,
+	// and one more than it when there are more. 0 means that Total is exact.
+	CountAtMost int
 }
 
 // Bounds of a page of users.
@@ -109,7 +112,7 @@ const (
 // UsersPage is users by newest activity first.
 type UsersPage struct {
 	Users     []User
-	Total     int    // users that match, on all pages, exactly
+	Total     int    // users that match, on all pages, exactly up to UsersQuery.CountAtMost
 	Sessions  int    // active sessions of the whole tenant (or of the one user), exactly
 	NextToken string // "" on the last page
 	Freshness
@@ -126,10 +129,21 @@ type SessionsQuery struct {
 	Limit int
 }
 
+// SessionsOfQuery selects the active sessions of several users.
+type SessionsOfQuery struct {
+	Tenant  string
+	Users   []string
+	At, Now time.Time // as in UsersQuery
+}
+
 // Reader answers questions. All methods are safe for concurrent use.
 type Reader interface {
 	Users(ctx context.Context, query UsersQuery) (UsersPage, error)
 	Sessions(ctx context.Context, query SessionsQuery) ([]Session, Freshness, error)
+	// SessionsOf returns the active sessions of several users of a tenant, at most
+	// events.MaxActiveSessions of each, newest activity first, by user. Users
+	// without any are absent.
+	SessionsOf(ctx context.Context, query SessionsOfQuery) (map[string][]Session, Freshness, error)
 	// Session finds a session by its id, ended ones too. Where foreign backends
 	// gave one id to several users of a tenant, all of them are returned, the
 	// earliest login first. ErrNotFound if there is none.

@@ -41,6 +41,19 @@ func (q *UsersQuery) Size() int {
 	return min(q.PageSize, MaxPageSize)
 }
 
+// Counted is what Total says when that many users match.
+func (q *UsersQuery) Counted(users int) int {
+	if q.CountAtMost <= 0 {
+		return users
+	}
+	return min(users, q.CountAtMost+1)
+}
+
+// Of selects the active sessions of one of the users.
+func (q *SessionsOfQuery) Of(user string) SessionsQuery {
+	return SessionsQuery{Tenant: q.Tenant, User: user, At: q.At, Now: q.Now}
+}
+
 // Size is the greatest number of sessions to return.
 func (q *SessionsQuery) Size() int {
 	if q.Limit <= 0 {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
 
 	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/pkg/fleet"
@@ -22,7 +23,9 @@ type api struct {
 	parts         []part
 	ender         commands.Ender
 	gateways      *fleet.Tracker
-	// around puts other handlers beside the API; nil means none.
+	// mount adds routes that are no operations of the API; nil means none.
+	mount func(chi.Router)
+	// around puts other handlers beside all that; nil means none.
 	around func(api http.Handler) http.Handler
 }
 
@@ -40,6 +43,9 @@ func (n *node) serveAPI(ctx context.Context, a api) error {
 		part.Register(humaAPI)
 	}
 	httpapi.RegisterEnders(humaAPI, a.ender, a.gateways)
+	if a.mount != nil {
+		a.mount(router)
+	}
 	var handler http.Handler = router
 	if a.around != nil {
 		handler = a.around(router)

@@ -36,6 +36,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			queryCommand(),
 			gatewayCommand(),
 			sessionsCommand(),
+			adminLinkCommand(),
 			keysCommand(),
 			doctorCommand(),
 			benchCommand(),

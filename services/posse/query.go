@@ -12,9 +12,11 @@ import (
 func queryCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "query",
-		Usage: "answer who is signed in, and hand Terminate to a recorder",
-		Description: `The read side: it answers from the read model, tells screens what changed, and
-passes on to a recorder, over NATS, what ends sessions.
+		Usage: "show who is signed in, and hand Terminate to a recorder",
+		Description: `The read side: the Sessions screen at / and the API at /v1. It answers from the
+read model, tells screens what changed, and passes on to a recorder, over NATS,
+sign-ins to the screen and what ends sessions. ` + "`posse admin-link`" + ` prints a link
+that signs an administrator in.
 
 It reads the directory of keys that the recorder makes.`,
 		Flags: flags(processFlags(), []cli.Flag{listenFlag()}, natsFlags(), []cli.Flag{
@@ -22,7 +24,7 @@ It reads the directory of keys that the recorder makes.`,
 			issuerFlag(),
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 			trustedProxiesFlag(),
-		}),
+		}, signInFlags(), screenFlags()),
 		Action: onPostgres((*node).wireQuery),
 	}
 }
@@ -52,9 +54,17 @@ func (n *node) wireQuery(ctx context.Context) error {
 	// ready when it is stale: if relays are away they are so for every replica, and
 	// then the read model's word on who was signed out is better than no API.
 	n.readiness.Add("revocations", revocations.Ready)
-	authenticator := id.authenticator(endedIn(revocations.Revoked, store))
+	recorder := commands.NewClient(conn, 0)
+	ended := endedIn(revocations.Revoked, store)
+	authenticator := id.authenticator(ended)
+	signIn, err := n.signIn(id, recorder, authenticator, ended, revocations)
+	if err != nil {
+		return err
+	}
 	service, err := query.New(query.Config{
-		Store: store, Bus: conn, Gateways: gateways, Authenticator: authenticator, Logger: n.logger, Metrics: n.registry,
+		Store: store, Bus: conn, Gateways: gateways, Confirmations: gateways, Authenticator: authenticator, Ender: recorder,
+		SignIn: signIn, AvatarHosts: n.cmd.StringSlice("avatar-hosts"), TokenParameter: n.cmd.Bool("token-parameter"),
+		Logger: n.logger, Metrics: n.registry,
 	})
 	if err != nil {
 		return err
@@ -62,6 +72,6 @@ func (n *node) wireQuery(ctx context.Context) error {
 	n.add("changes", service.Run, service.Ready)
 	return n.serveAPI(ctx, api{
 		title: "posse query", authenticator: authenticator,
-		parts: []part{service}, ender: commands.NewClient(conn, 0), gateways: gateways,
+		parts: []part{service}, ender: recorder, gateways: gateways, mount: service.Mount,
 	})
 }

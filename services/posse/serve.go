@@ -25,6 +25,7 @@ fsync behind every write; who is signed in is held in memory and read again from
 the log at every start. Ctrl-C ends it and loses nothing, and neither does a
 power cut, but for the last moments of "last active".
 
+   http://127.0.0.1:8480         the Sessions screen
    http://127.0.0.1:8480/v1      the API, which /docs explains
    http://127.0.0.1:8480/authz   the gateway, for proxies that ask it
    http://127.0.0.1:8482         the gateway as a proxy itself, with --upstream
@@ -39,7 +40,7 @@ The first start makes a backend key, which signs people in, and prints it once.
 			text("tenant", "default", "tenant of the first backend key, and of tokens that name none (with --demo: shop)"),
 			postgresFlag("URL of a PostgreSQL database to hold the read model instead of memory"),
 			trustedProxiesFlag(),
-		}, recorderFlags(), group("Gateway",
+		}, recorderFlags(), signInFlags(), screenFlags(), group("Gateway",
 			stalePolicyFlag(),
 			text("proxy-listen", "127.0.0.1:8482", "host:port of the gateway as a proxy, with --upstream"),
 			text("token-issuer", "", "with --jwks or --shared-secret: what the claim iss of those tokens has to be"),

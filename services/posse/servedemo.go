@@ -15,6 +15,9 @@ const (
 	// demoTouchInterval has "last active" move while one looks.
 	demoTouchInterval = 5 * time.Second
 	demoKeyLabel      = "demo"
+	// demoVisitor is whoever looks at the demo.
+	demoVisitor     = "visitor"
+	demoVisitorName = "Demo visitor"
 )
 
 func demoBackend() http.Handler { return demo.Upstream() }
@@ -54,12 +57,12 @@ func (s *allInOne) signInVisitor(ctx context.Context) (client.Grant, error) {
 		return client.Grant{}, err
 	}
 	visitor, err := api.Login(ctx, client.Login{
-		User: "visitor", Roles: []string{"admin"},
-		Personal: client.Personal{Username: "visitor", DisplayName: "Demo visitor", DeviceLabel: "This terminal"},
+		User: demoVisitor, Roles: []string{"admin"},
+		Personal: client.Personal{Username: demoVisitor, DisplayName: demoVisitorName, DeviceLabel: "This terminal"},
 	})
 	if err != nil {
 		return client.Grant{}, err
 	}
-	_, err = api.As(visitor.Access).End(ctx, client.End{User: "visitor", Except: "current"})
+	_, err = api.As(visitor.Access).End(ctx, client.End{User: demoVisitor, Except: "current"})
 	return visitor, err
 }

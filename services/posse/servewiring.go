@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -17,8 +16,10 @@ import (
 
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/principal"
 	"github.com/posse-pos/posse/services/posse/embedded"
 	"github.com/posse-pos/posse/services/query"
+	"github.com/posse-pos/posse/services/recorder"
 )
 
 // ownInbox is where this process awaits NATS's answers to itself: gateways
@@ -150,16 +151,14 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("commands", record.Run, nil)
-	authenticator := s.id.authenticator(endedIn(s.gateway.Gateway().Revoked, s.store))
-	reads, err := query.New(query.Config{
-		Store: s.store, Bus: s.conn, Gateways: s.fleet, Authenticator: authenticator, Logger: s.logger, Metrics: s.registry,
-	})
+	reads, authenticator, err := s.newQuery(record)
 	if err != nil {
 		return err
 	}
 	s.add("changes", reads.Run, reads.Ready)
 	err = s.serveAPI(ctx, api{
-		title: "posse", authenticator: authenticator, parts: []part{record, reads}, ender: record, gateways: s.fleet, around: s.around,
+		title: "posse", authenticator: authenticator, parts: []part{record, reads}, ender: record, gateways: s.fleet,
+		mount: reads.Mount, around: s.around,
 	})
 	if err == nil && s.cmd.Bool("demo") {
 		s.addDemo()
@@ -167,26 +166,33 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 	return err
 }
 
-// around puts the gateway and a word of welcome beside the API.
+func (s *allInOne) newQuery(record *recorder.Recorder) (*query.Service, principal.Authenticator, error) {
+	ended := endedIn(s.gateway.Gateway().Revoked, s.store)
+	authenticator := s.id.authenticator(ended)
+	signIn, err := s.signIn(s.id, record, authenticator, ended, s.gateway.Gateway())
+	if err != nil {
+		return nil, nil, err
+	}
+	service, err := query.New(query.Config{
+		Store: s.store, Bus: s.conn, Gateways: s.fleet, Confirmations: s.fleet, Authenticator: authenticator, Ender: record,
+		SignIn: signIn, AvatarHosts: s.cmd.StringSlice("avatar-hosts"), TokenParameter: s.cmd.Bool("token-parameter"),
+		TouchInterval: s.cmd.Duration("touch-interval"), Logger: s.logger, Metrics: s.registry,
+	})
+	return service, authenticator, err
+}
+
+// around puts the gateway beside the API and the screen.
 func (s *allInOne) around(api http.Handler) http.Handler {
 	authz := chi.NewRouter()
 	authz.NotFound(api.ServeHTTP)
 	s.gateway.Register(authz)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasPrefix(r.URL.Path, "/authz/"):
+		if strings.HasPrefix(r.URL.Path, "/authz/") {
 			authz.ServeHTTP(w, r)
-		case r.URL.Path == "/":
-			index(w, r)
-		default:
-			api.ServeHTTP(w, r)
+			return
 		}
+		api.ServeHTTP(w, r)
 	})
-}
-
-func index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprint(w, "posse\n\n/v1     the API; see /docs\n/authz  the gateway; ask /authz/forward-auth\n")
 }
 
 func (s *allInOne) demoUpstream(ctx context.Context) (*url.URL, error) {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/posse-pos/posse/pkg/token"
+	"github.com/posse-pos/posse/services/posse/demo"
 )
 
 // welcome says, to the person who started serve, what is there and what to do
@@ -12,6 +16,9 @@ import (
 func (s *allInOne) welcome(ctx context.Context) error {
 	var text strings.Builder
 	s.writePlaces(&text)
+	if err := s.writeLink(&text); err != nil {
+		return err
+	}
 	switch {
 	case s.cmd.Bool("demo"):
 		visitor, err := s.signInVisitor(ctx)
@@ -31,6 +38,7 @@ func (s *allInOne) writePlaces(w io.Writer) {
 	fmt.Fprint(w, "\nposse is ready.\n\n")
 	api := s.addresses["api"]
 	places := []struct{ name, place string }{
+		{"screen", api + "/"},
 		{"API", api + "/v1"},
 		{"docs", api + "/docs"},
 		{"gateway", api + "/authz/forward-auth"},
@@ -45,6 +53,26 @@ func (s *allInOne) writePlaces(w io.Writer) {
 			fmt.Fprintf(w, "  %-10s  %s\n", p.name, p.place)
 		}
 	}
+}
+
+// writeLink shows the link that signs the administrator in to the screen.
+func (s *allInOne) writeLink(w io.Writer) error {
+	who := administrator(s.cmd.String("tenant"), "admin", "Administrator")
+	if s.cmd.Bool("demo") {
+		who = administrator(demo.Tenant, demoVisitor, demoVisitorName)
+	}
+	issuer := &token.Issuer{Keyring: s.id.keyring, Issuer: s.cmd.String("issuer")}
+	link, err := signInLink(issuer, cmp.Or(s.cmd.String("public-url"), s.addresses["api"]), who)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `
+Open this in a browser: it signs you in as an administrator, once, within ten
+minutes. `+"`posse admin-link`"+` prints another.
+
+  %s
+`, link)
+	return nil
 }
 
 // writeFirstKey shows the key that this start made.

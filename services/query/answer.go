@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/services/query/reads"
 )
 
 // ReadInput is what every read takes.
@@ -93,11 +94,11 @@ func matches(ifNoneMatch, etag string) bool {
 }
 
 // freshness says what a read showed and for which moment.
-func (l *lens) freshness(f activesessions.Freshness) Freshness {
-	fresh := Freshness{Position: f.Position, AsOf: stamp(l.at)}
+func freshness(l *reads.Lens, f activesessions.Freshness) Freshness {
+	fresh := Freshness{Position: f.Position, AsOf: stamp(l.At)}
 	if !f.AsOf.IsZero() {
 		// Two clocks may differ by more than the age.
-		age := max(0, l.now.Sub(f.AsOf)).Round(time.Millisecond).Seconds()
+		age := max(0, l.Now.Sub(f.AsOf)).Round(time.Millisecond).Seconds()
 		fresh.Age = &age
 	}
 	return fresh
@@ -111,10 +112,7 @@ func (s *Service) await(ctx context.Context, input *ReadInput) error {
 	limit := min(time.Duration(input.Wait*float64(time.Second)), s.config.WaitLimit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := s.config.Store.WaitFor(ctx, input.WaitFor); err != nil {
-		return s.storeError(ctx, err)
-	}
-	return nil
+	return s.reads.WaitFor(ctx, input.WaitFor)
 }
 
 // stamp writes a time as RFC 3339 in UTC to the millisecond.

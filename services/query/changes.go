@@ -11,6 +11,7 @@ import (
 
 	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/pkg/httpapi"
+	"github.com/posse-pos/posse/services/query/changes"
 )
 
 type changesInput struct {
@@ -77,38 +78,38 @@ func (s *Service) changes(ctx context.Context, input *changesInput) (*huma.Strea
 	if err != nil {
 		return nil, err
 	}
-	shown, err := s.config.Store.Freshness(ctx)
+	shown, err := s.reads.Freshness(ctx)
 	if err != nil {
-		return nil, s.storeError(ctx, err)
+		return nil, err
 	}
 	user := ""
-	if !l.viewer.MayReadAll() {
-		user = l.viewer.User
+	if !l.Viewer.MayReadAll() {
+		user = l.Viewer.User
 	}
-	start, err := s.hub.watch(l.viewer.Tenant, user, mark{shown.Position, shown.Touches})
+	watching, err := s.hub.Watch(l.Viewer.Tenant, user, changes.MarkOf(shown))
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, changes.ErrBusy):
 		return nil, commands.Retry(commands.ReasonBusy, 5*time.Second, "too many are following changes already")
 	case err != nil:
 		return nil, commands.Retry(commands.ReasonUnavailable, time.Second, "changes are not being heard at the moment")
 	}
 	if resume {
-		s.hub.resume(start, after)
+		watching.Resume(after)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // ctx carries the request's
-		defer s.hub.unwatch(start)
+		defer watching.Stop()
 		stream := openStream(ctx)
 		if ctx.Method() != http.MethodHead {
-			s.follow(ctx.Context(), stream, start, s.stillAllowed(l.viewer, input.Authorization))
+			s.follow(ctx.Context(), stream, watching, s.stillAllowed(l.Viewer, input.Authorization))
 		}
 	}}, nil
 }
 
-func lastEvent(id string) (after mark, given bool, err error) {
+func lastEvent(id string) (after changes.Mark, given bool, err error) {
 	if id == "" {
-		return mark{}, false, nil
+		return changes.Mark{}, false, nil
 	}
-	after, err = parseMark(id)
+	after, err = changes.ParseMark(id)
 	if err != nil {
 		err = commands.Invalid(commands.Field{Name: "header.Last-Event-ID", Message: "is not of the form 12-34"})
 	}
@@ -117,7 +118,7 @@ func lastEvent(id string) (after mark, given bool, err error) {
 
 // follow sends what the watcher missed and then what comes, until somebody ends
 // it. A write that fails means that the client is gone.
-func (s *Service) follow(ctx context.Context, stream *stream, w *watching, allowed func(context.Context) bool) {
+func (s *Service) follow(ctx context.Context, stream *stream, w *changes.Watching, allowed func(context.Context) bool) {
 	if !s.catchUp(stream, w) {
 		return
 	}
@@ -130,18 +131,18 @@ func (s *Service) follow(ctx context.Context, stream *stream, w *watching, allow
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.hub.closed:
+		case <-s.hub.Closed():
 			return
-		case <-w.cut:
-			stream.send(eventReset, mark{}, Changed{All: true})
+		case <-w.Cut():
+			stream.send(eventReset, changes.Mark{}, Changed{All: true})
 			return
-		case c := <-w.changes:
+		case c := <-w.Changes():
 			sent = stream.change(c)
 		case <-heartbeat.C:
 			sent = stream.comment()
 		case <-check.C:
 			if sent = allowed(ctx); !sent && ctx.Err() == nil {
-				stream.send(eventEnd, mark{}, Changed{})
+				stream.send(eventEnd, changes.Mark{}, Changed{})
 			}
 		}
 		if !sent {
@@ -150,16 +151,16 @@ func (s *Service) follow(ctx context.Context, stream *stream, w *watching, allow
 	}
 }
 
-func (s *Service) catchUp(stream *stream, w *watching) bool {
-	data := Changed{Position: w.from.position, Touches: w.from.touches}
-	if w.reset {
+func (s *Service) catchUp(stream *stream, w *changes.Watching) bool {
+	data := Changed{Position: w.From.Position, Touches: w.From.Touches}
+	if w.Reset {
 		data.All = true
-		return stream.send(eventReset, w.from, data)
+		return stream.send(eventReset, w.From, data)
 	}
-	for _, c := range w.missed {
+	for _, c := range w.Missed {
 		if !stream.change(c) {
 			return false
 		}
 	}
-	return stream.send(eventReady, w.from, data)
+	return stream.send(eventReady, w.From, data)
 }

@@ -23,24 +23,25 @@ import (
 	"github.com/posse-pos/posse/pkg/fleet"
 	"github.com/posse-pos/posse/pkg/httpapi"
 	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/services/query/changes"
+	"github.com/posse-pos/posse/services/query/signin"
 )
-
-// Subscriber is what changes are heard on; *bus.Conn is one.
-type Subscriber interface {
-	Subscribe(subject string, handle func(subject string, data []byte)) (stop func(), err error)
-}
 
 // Gateways knows the running gateways; *fleet.Tracker is one.
 type Gateways interface {
 	Gateways(tenant string) []fleet.Gateway
 }
 
+// Confirmations knows which gateways have heard of a revocation; *fleet.Tracker
+// does.
+type Confirmations = httpapi.Confirmations
+
 // Config of a Service.
 type Config struct {
 	// Store to read. Required.
 	Store activesessions.Reader
 	// Bus to hear changes on. Required.
-	Bus Subscriber
+	Bus changes.Subscriber
 	// Gateways to list; nil means that none are known.
 	Gateways Gateways
 
@@ -48,9 +49,20 @@ type Config struct {
 	// they still may; nil means that they may. Run needs it to know callers.
 	Authenticator principal.Authenticator
 	// Ender ends sessions, and Confirmations knows which gateways have heard of
-	// it. Only Run uses them; Ender is required there.
+	// it. The API does without them; Run, the screen and the incumbent's API need
+	// an Ender.
 	Ender         commands.Ender
-	Confirmations httpapi.Confirmations
+	Confirmations Confirmations
+
+	// SignIn says how people sign in to the screen; Mount adds none without it.
+	// What it has to know of the screen and the read model is filled in.
+	SignIn *signin.Config
+	// AvatarHosts and TouchInterval are those of screen.Config.
+	AvatarHosts   []string
+	TouchInterval time.Duration
+	// TokenParameter is that of wcpos.Config.
+	TokenParameter bool
+
 	// Listener is where Run serves. Required there.
 	Listener net.Listener
 	// TrustedProxies are the peers whose X-Forwarded-For Run believes; nil means
@@ -61,21 +73,15 @@ type Config struct {
 
 	// WaitLimit is the longest that a read waits for a position; 0 means 10 s.
 	WaitLimit time.Duration
-	// MaxWatchers is how many callers may follow the changes at once; 0 means
-	// 10,000.
-	MaxWatchers int
-	// MaxTenants is for how many tenants recent changes are remembered; 0 means
-	// 1,000. Those of others are forgotten first, and who resumes starts afresh.
-	MaxTenants int
+	// MaxWatchers, MaxTenants and PollEvery are those of changes.Config.
+	MaxWatchers, MaxTenants int
+	PollEvery               time.Duration
 	// Heartbeat is how often a silent stream of changes says that it is alive; 0
 	// means 15 s.
 	Heartbeat time.Duration
 	// CheckEvery is how often a stream of changes looks whether its caller may
 	// still have it; 0 means 2 s.
 	CheckEvery time.Duration
-	// PollEvery is how often the read model's position is looked at for changes
-	// whose announcement got lost; 0 means 2 s.
-	PollEvery time.Duration
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -90,22 +96,15 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("query: Config.Store or Config.Bus is missing")
 	}
 	c.WaitLimit = cmp.Or(c.WaitLimit, 10*time.Second)
-	c.MaxWatchers = cmp.Or(c.MaxWatchers, 10_000)
-	c.MaxTenants = cmp.Or(c.MaxTenants, 1000)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
 	c.CheckEvery = cmp.Or(c.CheckEvery, 2*time.Second)
-	c.PollEvery = cmp.Or(c.PollEvery, 2*time.Second)
 	c.Version = cmp.Or(c.Version, "dev")
 	c.Logger = cmp.Or(c.Logger, slog.Default()).With("component", "query")
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Gateways == nil {
-		c.Gateways = noGateways{}
+		c.Gateways = nobody{}
 	}
 	return c, nil
 }
-
-type noGateways struct{}
-
-func (noGateways) Gateways(string) []fleet.Gateway { return nil }

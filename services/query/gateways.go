@@ -51,22 +51,22 @@ func (s *Service) gateways(ctx context.Context, input *gatewaysInput) (*Answer[G
 	if err != nil {
 		return nil, err
 	}
-	if !l.viewer.MayReadAll() {
+	if !l.Viewer.MayReadAll() {
 		return nil, commands.NewError(commands.ReasonForbidden, "the gateways are for administrators and auditors")
 	}
 	if err := s.await(ctx, &input.ReadInput); err != nil {
 		return nil, err
 	}
-	shown, err := s.config.Store.Freshness(ctx)
+	shown, err := s.reads.Freshness(ctx)
 	if err != nil {
-		return nil, s.storeError(ctx, err)
+		return nil, err
 	}
-	running := s.config.Gateways.Gateways(l.viewer.Tenant)
+	running := s.config.Gateways.Gateways(l.Viewer.Tenant)
 	list := GatewayList{make([]Gateway, len(running))}
 	for i := range running {
 		list.Gateways[i] = gatewayView(&running[i])
 	}
-	fresh := l.freshness(shown)
+	fresh := freshness(l, shown)
 	return reply(&input.ReadInput, GatewaysBody{list, fresh}, list, fresh)
 }
 

@@ -48,17 +48,17 @@ func (s *Service) me(ctx context.Context, input *meInput) (*Answer[MeBody], erro
 	if err := s.await(ctx, &input.ReadInput); err != nil {
 		return nil, err
 	}
-	shown, err := s.config.Store.Freshness(ctx)
+	shown, err := s.reads.Freshness(ctx)
 	if err != nil {
-		return nil, s.storeError(ctx, err)
+		return nil, err
 	}
-	p := l.viewer
+	p := l.Viewer
 	me := Me{
 		Kind: p.Kind.String(), Tenant: p.Tenant, User: p.User, Session: p.Session, Key: p.KeyID,
 		Roles: append([]string{}, p.Roles...),
 		// Nobody's id is empty, so that this asks for everyone.
 		May: May{Record: p.MayRecord(), ReadAll: p.MayReadAll(), EndAll: p.MayEnd(""), ReadHistory: p.MayReadHistory()},
 	}
-	fresh := l.freshness(shown)
+	fresh := freshness(l, shown)
 	return reply(&input.ReadInput, MeBody{me, fresh}, me, fresh)
 }

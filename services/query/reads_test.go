@@ -9,6 +9,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/services/query"
+	"github.com/posse-pos/posse/services/query/reads"
 )
 
 func TestUsersAreThoseWhoAreSignedIn(t *testing.T) {
@@ -106,7 +107,7 @@ func TestSessionsOfAUser(t *testing.T) {
 			r.Fatalf("carl's sessions are %+v", active)
 		}
 		for _, s := range active.Sessions.Sessions {
-			if s.IsCurrent != (s.Session == "carl-1") || s.State != query.StateActive || !s.ActiveNow || s.IP != "192.0.2.7" || s.Ended != nil {
+			if s.IsCurrent != (s.Session == "carl-1") || s.State != reads.StateActive || !s.ActiveNow || s.IP != "192.0.2.7" || s.Ended != nil {
 				r.Errorf("session is %+v", s)
 			}
 			if s.Device.Application == "" && s.UserAgent != "Mozilla/5.0" {
@@ -114,7 +115,7 @@ func TestSessionsOfAUser(t *testing.T) {
 			}
 		}
 		r.get("user", "/v1/users/carl/sessions?state=ended").into(r.T, &ended)
-		if len(ended.Sessions.Sessions) != 1 || ended.Sessions.Sessions[0].Session != "carl-0" || ended.Sessions.Sessions[0].State != query.StateEnded {
+		if len(ended.Sessions.Sessions) != 1 || ended.Sessions.Sessions[0].Session != "carl-0" || ended.Sessions.Sessions[0].State != reads.StateEnded {
 			r.Errorf("carl's ended sessions are %+v", ended)
 		}
 	})
@@ -128,7 +129,7 @@ func TestAnEndedSessionSaysWhoEndedItAndWhy(t *testing.T) {
 		var admin, user query.SessionBody
 		r.get("admin", "/v1/sessions/carl-0").into(r.T, &admin)
 		end := admin.Ended
-		if admin.State != query.StateEnded || end == nil || end.ActorUser != "anna" || end.Cause != "terminate" ||
+		if admin.State != reads.StateEnded || end == nil || end.ActorUser != "anna" || end.Cause != "terminate" ||
 			end.InitiatingEntity != "admin" || end.ReasonAdmin != "stolen" || end.ReasonUser != "call us" || end.ActorIP == "" || end.Position != 7 {
 			r.Fatalf("session is %+v, ended %+v", admin.Session, end)
 		}
@@ -157,7 +158,7 @@ func TestAsOfAnswersForThePast(t *testing.T) {
 		}
 		var session query.SessionBody
 		r.get("admin", "/v1/sessions/carl-0?as_of="+before).into(r.T, &session)
-		if session.State != query.StateActive || session.Ended != nil || session.ActiveNow {
+		if session.State != reads.StateActive || session.Ended != nil || session.ActiveNow {
 			r.Errorf("the session half an hour ago: %+v", session)
 		}
 		if got := r.get("admin", "/v1/sessions/carl-0?as_of="+early); got.status != http.StatusNotFound {
@@ -174,7 +175,7 @@ func TestExpiredSessionSaysSo(t *testing.T) {
 		r.record(events.StreamSessions, login)
 		var session query.SessionBody
 		r.get("admin", "/v1/sessions/old").into(r.T, &session)
-		if session.State != query.StateExpired || session.ActiveNow || session.Ended != nil {
+		if session.State != reads.StateExpired || session.ActiveNow || session.Ended != nil {
 			r.Errorf("session is %+v", session)
 		}
 	})

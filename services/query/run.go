@@ -31,6 +31,7 @@ func (s *Service) Serve(ctx context.Context) error {
 		Logger:         s.config.Logger,
 	})
 	s.Register(api)
+	s.Mount(router)
 	httpapi.RegisterEnders(api, s.config.Ender, s.config.Confirmations)
 	server := process.HTTPServer{Name: "query", Listener: s.config.Listener, Handler: router, Logger: s.config.Logger}
 	return process.Group{
@@ -41,4 +42,4 @@ func (s *Service) Serve(ctx context.Context) error {
 
 // Run hears changes until the context ends. Without it, reads are answered and
 // following the changes is refused.
-func (s *Service) Run(ctx context.Context) error { return s.hub.run(ctx) }
+func (s *Service) Run(ctx context.Context) error { return s.hub.Run(ctx) }

@@ -5,9 +5,6 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/activesessions"
 )
 
 type userSessionsInput struct {
@@ -63,46 +60,19 @@ func (s *Service) userSessions(ctx context.Context, input *userSessionsInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if !l.viewer.MayRead(input.User) || events.ValidateID("user", input.User) != nil {
-		return nil, noUser()
-	}
 	if err := s.await(ctx, &input.ReadInput); err != nil {
 		return nil, err
 	}
-	query := activesessions.SessionsQuery{
-		Tenant: l.viewer.Tenant, User: input.User, At: l.asOf, Now: l.now, Ended: input.State == "ended", Limit: input.Limit,
-	}
-	rows, shown, err := s.config.Store.Sessions(ctx, query)
+	rows, shown, err := l.Sessions(ctx, input.User, input.State == "ended", input.Limit)
 	if err != nil {
-		return nil, s.storeError(ctx, err)
-	}
-	if len(rows) == 0 && input.User != l.viewer.User {
-		if err := s.exists(ctx, query); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	list := Sessions{make([]Session, len(rows))}
 	for i := range rows {
-		list.Sessions[i] = l.session(&rows[i])
+		list.Sessions[i] = sessionView(&rows[i])
 	}
-	fresh := l.freshness(shown)
+	fresh := freshness(l, shown)
 	return reply(&input.ReadInput, SessionsBody{list, fresh}, list, fresh)
-}
-
-// exists tells a user who has no such sessions from one whom nobody knows.
-func (s *Service) exists(ctx context.Context, query activesessions.SessionsQuery) error {
-	for _, ended := range []bool{false, true} {
-		rows, _, err := s.config.Store.Sessions(ctx, activesessions.SessionsQuery{
-			Tenant: query.Tenant, User: query.User, Now: query.Now, Ended: ended, Limit: 1,
-		})
-		if err != nil {
-			return s.storeError(ctx, err)
-		}
-		if len(rows) > 0 {
-			return nil
-		}
-	}
-	return noUser()
 }
 
 func (s *Service) session(ctx context.Context, input *sessionInput) (*Answer[SessionBody], error) {
@@ -110,33 +80,14 @@ func (s *Service) session(ctx context.Context, input *sessionInput) (*Answer[Ses
 	if err != nil {
 		return nil, err
 	}
-	if events.ValidateID("session", input.Session) != nil {
-		return nil, noSession()
-	}
 	if err := s.await(ctx, &input.ReadInput); err != nil {
 		return nil, err
 	}
-	rows, shown, err := s.config.Store.Session(ctx, l.viewer.Tenant, input.Session)
+	row, shown, err := l.Session(ctx, input.Session, input.User)
 	if err != nil {
-		return nil, s.storeError(ctx, err)
+		return nil, err
 	}
-	row := l.pick(rows, input.User)
-	if row == nil {
-		return nil, noSession()
-	}
-	view := l.session(row)
-	fresh := l.freshness(shown)
+	view := sessionView(&row)
+	fresh := freshness(l, shown)
 	return reply(&input.ReadInput, SessionBody{view, fresh}, view, fresh)
-}
-
-// pick returns the first session that the viewer may see, that is the wanted
-// user's if one is named, and that had begun.
-func (l *lens) pick(rows []activesessions.Session, user string) *activesessions.Session {
-	for i := range rows {
-		row := &rows[i]
-		if l.viewer.MayRead(row.User) && (user == "" || user == row.User) && (l.asOf.IsZero() || !row.Created.After(l.at)) {
-			return row
-		}
-	}
-	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/services/query/changes"
 )
 
 const (
@@ -42,18 +43,18 @@ func openStream(ctx huma.Context) *stream {
 	return s
 }
 
-func (s *stream) change(c change) bool {
-	return s.send(eventChanged, c.mark, Changed{Users: c.users, All: c.all, Position: c.position, Touches: c.touches})
+func (s *stream) change(c changes.Change) bool {
+	return s.send(eventChanged, c.Mark, Changed{Users: c.Users, All: c.All, Position: c.Position, Touches: c.Touches})
 }
 
 // send reports whether the event was written; the zero mark is no id.
-func (s *stream) send(event string, id mark, data Changed) bool {
+func (s *stream) send(event string, id changes.Mark, data Changed) bool {
 	payload, err := json.Marshal(data)
 	if err != nil {
 		return false
 	}
 	text := "event: " + event + "\n"
-	if id != (mark{}) {
+	if id != (changes.Mark{}) {
 		text += "id: " + id.String() + "\n"
 	}
 	return s.write(text + "data: " + string(payload) + "\n\n")

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/services/query/reads"
 )
 
 type usersInput struct {
@@ -53,21 +53,14 @@ func (s *Service) users(ctx context.Context, input *usersInput) (*Answer[UsersBo
 	if err := s.await(ctx, &input.ReadInput); err != nil {
 		return nil, err
 	}
-	query := activesessions.UsersQuery{
-		Tenant: l.viewer.Tenant, Filter: input.Filter, At: l.asOf, Now: l.now,
-		PageSize: input.PageSize, PageToken: input.PageToken,
-	}
-	if !l.viewer.MayReadAll() {
-		query.User = l.viewer.User
-	}
-	page, err := s.config.Store.Users(ctx, query)
+	page, err := l.Users(ctx, reads.UsersQuery{Filter: input.Filter, PageSize: input.PageSize, PageToken: input.PageToken})
 	if err != nil {
-		return nil, s.storeError(ctx, err)
+		return nil, err
 	}
 	list := Users{Users: make([]User, len(page.Users)), Total: page.Total, Sessions: page.Sessions, NextPageToken: page.NextToken}
 	for i := range page.Users {
-		list.Users[i] = l.user(&page.Users[i])
+		list.Users[i] = userView(&page.Users[i])
 	}
-	fresh := l.freshness(page.Freshness)
+	fresh := freshness(l, page.Freshness)
 	return reply(&input.ReadInput, UsersBody{list, fresh}, list, fresh)
 }

@@ -1,14 +1,10 @@
 package query
 
 import (
-	"time"
-
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/device"
+	"github.com/posse-pos/posse/services/query/reads"
 )
-
-// activeWithin is how recent the last request of somebody is who is "active now".
-const activeWithin = 5 * time.Minute
 
 // User is a user with at least one active session.
 type User struct {
@@ -26,16 +22,6 @@ type User struct {
 	IsYou bool `json:"is_you"`
 }
 
-// State of a session.
-type State string
-
-// A session is active until it is ended or, if nobody does, expired.
-const (
-	StateActive  State = "active"
-	StateEnded   State = "ended"
-	StateExpired State = "expired"
-)
-
 // Session is a session as people see it.
 type Session struct {
 	Session     string `json:"session"`
@@ -43,7 +29,7 @@ type Session struct {
 	Username    string `json:"username"`
 	DisplayName string `json:"display_name"`
 
-	State State `enum:"active,ended,expired" json:"state"`
+	State reads.State `enum:"active,ended,expired" json:"state"`
 
 	IsCurrent bool `doc:"This request was made with it." json:"is_current"`
 
@@ -91,7 +77,7 @@ type Ended struct {
 	Position uint64 `doc:"Place of the revocation in the log." json:"position"`
 }
 
-func (l *lens) user(u *activesessions.User) User {
+func userView(u *reads.User) User {
 	return User{
 		ID:           u.ID,
 		Username:     u.Username,
@@ -99,24 +85,20 @@ func (l *lens) user(u *activesessions.User) User {
 		AvatarURL:    u.AvatarURL,
 		SessionCount: u.Sessions,
 		LastActive:   stamp(u.LastActive),
-		ActiveNow:    l.isActive(u.LastActive),
-		IsYou:        l.viewer.User != "" && l.viewer.User == u.ID,
+		ActiveNow:    u.ActiveNow,
+		IsYou:        u.IsYou,
 	}
 }
 
-// session shows a session as it was at the moment.
-func (l *lens) session(stored *activesessions.Session) Session {
-	row := *stored
-	if !l.asOf.IsZero() {
-		row.AsOf(l.asOf)
-	}
-	view := Session{
-		Session:     row.Session,
+func sessionView(row *reads.Session) Session {
+	return Session{
+		Session:     row.Session.Session,
 		User:        row.User,
 		Username:    row.Username,
 		DisplayName: row.DisplayName,
-		State:       l.state(&row),
-		IsCurrent:   l.viewer.Session != "" && l.viewer.Session == row.Session && l.viewer.User == row.User,
+		State:       row.State,
+		IsCurrent:   row.IsCurrent,
+		ActiveNow:   row.ActiveNow,
 		Device:      row.Device,
 		DeviceLabel: row.DeviceLabel,
 		Platform:    row.Platform,
@@ -127,41 +109,24 @@ func (l *lens) session(stored *activesessions.Session) Session {
 		Created:     stamp(row.Created),
 		Expires:     stamp(row.Expires),
 		LastActive:  stamp(row.LastActive),
-	}
-	view.ActiveNow = view.State == StateActive && l.isActive(row.LastActive)
-	if view.State == StateEnded {
-		view.Ended = l.ended(row.End)
-	}
-	return view
-}
-
-// state goes by what came first: an expired session cannot be ended any more.
-func (l *lens) state(row *activesessions.Session) State {
-	switch {
-	case row.End != nil && row.End.At.Before(row.Expires):
-		return StateEnded
-	case row.End == nil && row.Expires.After(l.at):
-		return StateActive
-	default:
-		return StateExpired
+		Ended:       endedView(row.End),
 	}
 }
 
-// ended keeps from the person who was signed out what was written for
-// administrators.
-func (l *lens) ended(end *activesessions.End) *Ended {
-	view := &Ended{
+func endedView(end *activesessions.End) *Ended {
+	if end == nil {
+		return nil
+	}
+	return &Ended{
 		At:               stamp(end.At),
 		Cause:            string(end.Cause),
 		InitiatingEntity: string(end.InitiatingEntity),
 		ActorUser:        end.Actor.User,
 		ActorSession:     end.Actor.Session,
+		ActorIP:          end.ActorIP,
+		ReasonAdmin:      end.ReasonAdmin,
 		ReasonUser:       end.ReasonUser,
 		CommandID:        end.CommandID,
 		Position:         end.Sequence,
 	}
-	if l.viewer.MayReadAll() {
-		view.ActorIP, view.ReasonAdmin = end.ActorIP, end.ReasonAdmin
-	}
-	return view
 }

@@ -23,6 +23,19 @@ type Factory func(t *testing.T, now func() time.Time) Store
 // Run holds a store to the port.
 func Run(t *testing.T, factory Factory) {
 	t.Helper()
+	run(t, factory, stories)
+	RunFilters(t, factory)
+}
+
+// RunFilters holds a store to what the port says of filters. It is a part of Run,
+// for stores that answer filters in several ways.
+func RunFilters(t *testing.T, factory Factory) {
+	t.Helper()
+	run(t, factory, filterStories)
+}
+
+func run(t *testing.T, factory Factory, stories map[string]func(*testing.T, Factory)) {
+	t.Helper()
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -32,36 +45,43 @@ func Run(t *testing.T, factory Factory) {
 }
 
 var stories = map[string]func(*testing.T, Factory){
-	"any order of a history gives one read model":       anyOrderGivesOneReadModel,
-	"only one of two writers goes on":                   onlyOneWriterGoesOn,
-	"a batch that goes back is refused":                 batchThatGoesBackIsRefused,
-	"positions are remembered exactly":                  positionsAreRemembered,
-	"reset forgets everything":                          resetForgets,
-	"devices are known by the parser's version":         devicesAreKnownByVersion,
-	"freshness follows the log":                         freshnessFollowsTheLog,
-	"a reader can wait for a position":                  readerWaits,
-	"changed users are named":                           changedUsersAreNamed,
-	"a login is listed with all it said":                loginIsListed,
-	"an ended session is gone and stays known":          endedSessionStaysKnown,
-	"an end counts whatever its clock said":             endCountsWhateverItsClock,
-	"a session expires without a write":                 sessionExpires,
-	"a refresh keeps a session open":                    refreshKeepsOpen,
-	"a late touch brings nothing back":                  lateTouch,
-	"a stub is ignored until its login comes":           stubIsIgnored,
-	"users stand by newest activity":                    usersByNewestActivity,
-	"a user without sessions leaves the list":           userLeaves,
-	"a user's newest login names them":                  newestLoginNames,
+	"any order of a history gives one read model":  anyOrderGivesOneReadModel,
+	"only one of two writers goes on":              onlyOneWriterGoesOn,
+	"a batch that goes back is refused":            batchThatGoesBackIsRefused,
+	"positions are remembered exactly":             positionsAreRemembered,
+	"reset forgets everything":                     resetForgets,
+	"devices are known by the parser's version":    devicesAreKnownByVersion,
+	"freshness follows the log":                    freshnessFollowsTheLog,
+	"a reader can wait for a position":             readerWaits,
+	"changed users are named":                      changedUsersAreNamed,
+	"a login is listed with all it said":           loginIsListed,
+	"an ended session is gone and stays known":     endedSessionStaysKnown,
+	"an end counts whatever its clock said":        endCountsWhateverItsClock,
+	"a session expires without a write":            sessionExpires,
+	"a refresh keeps a session open":               refreshKeepsOpen,
+	"a late touch brings nothing back":             lateTouch,
+	"a stub is ignored until its login comes":      stubIsIgnored,
+	"users stand by newest activity":               usersByNewestActivity,
+	"a user without sessions leaves the list":      userLeaves,
+	"a user's newest login names them":             newestLoginNames,
+	"a foreign tenant sees nothing":                foreignTenant,
+	"one user sees only themselves":                onlyThemselves,
+	"one session id of two users":                  oneIDOfTwoUsers,
+	"sessions of several users are found at once":  severalAtOnce,
+	"nobody shows more sessions than one may have": atMostOfEach,
+	"history is what a fold needs":                 historyForFold,
+	"idle sessions are found in bounded steps":     idleSessions,
+	"a past moment is answered":                    pastMoment,
+	"sweep forgets the old and keeps the rest":     sweepForgets,
+	"a page token is good for its query only":      pageTokens,
+	"counts are those of a reckoning by hand":      countsAreExact,
+	"readers see all of a batch or nothing":        batchesAreAtomic,
+}
+
+var filterStories = map[string]func(*testing.T, Factory){
 	"a filter ignores case and knows no wildcards":      filterIsLiteral,
-	"a foreign tenant sees nothing":                     foreignTenant,
-	"one user sees only themselves":                     onlyThemselves,
-	"one session id of two users":                       oneIDOfTwoUsers,
-	"history is what a fold needs":                      historyForFold,
-	"idle sessions are found in bounded steps":          idleSessions,
-	"a past moment is answered":                         pastMoment,
-	"sweep forgets the old and keeps the rest":          sweepForgets,
+	"counts stop where the query says":                  countsStop,
 	"paging shows everybody once while they are active": pagingUnderChurn,
 	"ten thousand users are walked":                     tenThousandUsers,
-	"a page token is good for its query only":           pageTokens,
-	"counts are those of a reckoning by hand":           countsAreExact,
-	"readers see all of a batch or nothing":             batchesAreAtomic,
+	"a filter finds whoever has it in a name":           filterFinds,
 }

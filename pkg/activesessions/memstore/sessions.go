@@ -18,16 +18,38 @@ func (s *Store) Sessions(
 ) ([]activesessions.Session, activesessions.Freshness, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.selected(&query), s.freshness(), nil
+}
+
+// SessionsOf implements activesessions.Reader.
+func (s *Store) SessionsOf(
+	_ context.Context, query activesessions.SessionsOfQuery,
+) (map[string][]activesessions.Session, activesessions.Freshness, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := map[string][]activesessions.Session{}
+	for _, user := range query.Users {
+		one := query.Of(user)
+		if sessions := s.selected(&one); len(sessions) > 0 {
+			found[user] = sessions
+		}
+	}
+	return found, s.freshness(), nil
+}
+
+func (s *Store) selected(query *activesessions.SessionsQuery) []activesessions.Session {
+	u := s.user(query.Tenant, query.User)
+	if u == nil {
+		return nil
+	}
 	var found []activesessions.Session
-	if u := s.user(query.Tenant, query.User); u != nil {
-		for _, r := range s.candidates(u, &query) {
-			if session := r.complete(); selects(&query, &session) {
-				found = append(found, session)
-			}
+	for _, r := range s.candidates(u, query) {
+		if session := r.complete(); selects(query, &session) {
+			found = append(found, session)
 		}
 	}
 	sortSessions(found, query.Ended)
-	return found[:min(len(found), query.Size())], s.freshness(), nil
+	return found[:min(len(found), query.Size())]
 }
 
 // candidates leaves out the ended and expired sessions of 13 months where none

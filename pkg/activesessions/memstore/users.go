@@ -44,6 +44,7 @@ func (s *Store) fill(page *activesessions.UsersPage, l *listing) {
 	} else {
 		entries = s.past(page, l)
 	}
+	page.Total = l.query.Counted(page.Total)
 	if size := l.query.Size(); len(entries) > size {
 		entries = entries[:size]
 		page.NextToken = s.continueAfter(l, entries[size-1])
@@ -177,6 +178,9 @@ func (l *listing) countMatches() int {
 		}
 		if e := l.entry(u, 0); e.sessions > 0 {
 			n++
+		}
+		if l.query.Counted(n+1) == n {
+			break // one more than the query wants to know of
 		}
 	}
 	return n

@@ -56,7 +56,7 @@ const (
 	sampleSQL  = "SET LOCAL default_statistics_target = 10"
 	analyzeSQL = `ANALYZE
 		sessions (tenant, user_id, session, created, expires, last_active, login_sequence, end_at, end_sequence),
-		users (tenant, user_id, search),
+		users (tenant, user_id, search, listed),
 		places`
 )
 

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,21 +11,61 @@ import (
 	"github.com/posse-pos/posse/pkg/activesessions/internal/pagetoken"
 )
 
-// collector walks the list until the page is full.
+// everybody walks the list until the page is full.
+func (l *listing) everybody(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	statements := &pgx.Batch{}
+	l.queueTotals(statements, totalsSQL)
+	c := l.collector(usersSQL)
+	err := c.collect(ctx, tx, statements)
+	return c.entries, err
+}
+
+func (l *listing) queueTotals(statements *pgx.Batch, sql string, more ...any) {
+	arguments := append([]any{toText(l.query.Tenant), l.horizon, l.now}, more...)
+	statements.Queue(sql, arguments...).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&l.page.Total, &l.page.Sessions)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // a tenant without sessions
+		}
+		return err
+	})
+}
+
+// collector fills a page by a statement that continues where it stopped: some of
+// the users that it finds have no session left.
 type collector struct {
 	*listing
+	sql     string
+	more    []any // arguments that follow those of users.sql
 	entries []entry
 	room    int // one more than the page has
 	after   pagetoken.Token
 	read    int // of the last statement
 }
 
-func (c *collector) done() bool { return len(c.entries) >= c.room || c.read < c.room }
+func (l *listing) collector(sql string, more ...any) *collector {
+	return &collector{listing: l, sql: sql, more: more, room: l.query.Size() + 1, after: l.token}
+}
+
+// collect sends the first statement along with others.
+func (c *collector) collect(ctx context.Context, tx pgx.Tx, statements *pgx.Batch) error {
+	for {
+		c.queue(statements)
+		if err := tx.SendBatch(ctx, statements).Close(); err != nil {
+			return err
+		}
+		if len(c.entries) >= c.room || c.read < c.room {
+			return nil
+		}
+		statements = &pgx.Batch{}
+	}
+}
 
 func (c *collector) queue(statements *pgx.Batch) {
-	n := c.narrow(usersSQL, "AND EXISTS (SELECT FROM users u WHERE u.tenant = p.tenant AND u.user_id = p.user_id AND u.search LIKE %s)",
-		toText(c.query.Tenant), c.now, c.room, c.after.Place, toText(c.after.User), int64(c.after.Version))
-	statements.Queue(n.sql, n.arguments...).Query(func(found pgx.Rows) error {
+	arguments := append([]any{
+		toText(c.query.Tenant), c.now, c.room, c.after.Place, toText(c.after.User), int64(c.after.Version),
+	}, c.more...)
+	statements.Queue(c.sql, arguments...).Query(func(found pgx.Rows) error {
 		var e entry
 		c.read = 0
 		_, err := pgx.ForEachRow(found, e.targets(), func() error {
@@ -49,27 +90,4 @@ type narrowed struct {
 func (n *narrowed) by(comment, condition, value string) {
 	n.arguments = append(n.arguments, value)
 	n.sql = strings.ReplaceAll(n.sql, "/* "+comment+" */", fmt.Sprintf(condition, fmt.Sprintf("$%d", len(n.arguments))))
-}
-
-func (l *listing) narrow(sql, filter string, arguments ...any) narrowed {
-	n := narrowed{sql, arguments}
-	if l.filter != "" {
-		n.by("filter", filter, likePattern(l.filter))
-	}
-	return n
-}
-
-func (l *listing) queueTotals(statements *pgx.Batch) {
-	sql := totalsSQL
-	if l.filter != "" {
-		sql = totalsFilteredSQL
-	}
-	n := l.narrow(sql, "AND u.search LIKE %s", toText(l.query.Tenant), l.horizon, l.now)
-	statements.Queue(n.sql, n.arguments...).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&l.page.Total, &l.page.Sessions)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // a tenant without sessions
-		}
-		return err
-	})
 }

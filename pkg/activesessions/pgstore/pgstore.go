@@ -52,14 +52,15 @@ type Config struct {
 // Store implements activesessions.Writer and activesessions.Reader. All methods
 // are safe for concurrent use, by any number of processes.
 type Store struct {
-	pool    *pgxpool.Pool
-	schema  string
-	now     func() time.Time
-	logger  *slog.Logger
-	devices *lru.Cache[string, device.Device]
-	stats   statistics
-	swept   sweepTimer
-	waiters waiters
+	pool     *pgxpool.Pool
+	schema   string
+	now      func() time.Time
+	logger   *slog.Logger
+	searches []searching
+	devices  *lru.Cache[string, device.Device]
+	stats    statistics
+	swept    sweepTimer
+	waiters  waiters
 }
 
 var (
@@ -71,7 +72,7 @@ var (
 // store. The context bounds the opening only. Replicas that open at once wait
 // for one another.
 func Open(ctx context.Context, config Config) (*Store, error) {
-	s := &Store{schema: config.Schema, now: config.Now, logger: config.Logger}
+	s := &Store{schema: config.Schema, now: config.Now, logger: config.Logger, searches: searches}
 	if s.schema == "" {
 		s.schema = DefaultSchema
 	}
@@ -123,6 +124,8 @@ func poolConfig(config Config, schema string) (*pgxpool.Config, error) {
 	}
 	// public is where extensions usually are.
 	pool.ConnConfig.RuntimeParams["search_path"] = pgx.Identifier{schema}.Sanitize() + ", public"
+	// Compiling takes longer than any statement here.
+	pool.ConnConfig.RuntimeParams["jit"] = "off"
 	if pool.ConnConfig.RuntimeParams["application_name"] == "" {
 		pool.ConnConfig.RuntimeParams["application_name"] = "posse"
 	}

@@ -28,6 +28,18 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// A filter is answered by walks of several lengths and by the index. The suite's
+// lists are too short for more than one of them.
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	activesessionstest.RunFilters(t, func(t *testing.T, now func() time.Time) activesessionstest.Store {
+		t.Helper()
+		store := open(t, pgstore.Config{URL: pgtest.New(t), Now: now})
+		store.SearchNearby()
+		return store
+	})
+}
+
 func open(t *testing.T, config pgstore.Config) *pgstore.Store {
 	t.Helper()
 	store, err := pgstore.Open(t.Context(), config)

@@ -17,14 +17,20 @@ import (
 const sessionsSQL = `SELECT position, touches, as_of, ` + columns + ` FROM (SELECT ` + freshnessColumns + `) f
 	LEFT JOIN LATERAL (SELECT ` + columns + ` FROM sessions WHERE `
 
+// What is open now and was open at a past moment, $3 of its statement, and what
+// is used most recently first.
 const (
-	openSQL = sessionsSQL + `tenant = $1 AND user_id = $2 AND login_sequence > 0 AND end_sequence = 0 AND expires > $3
-		ORDER BY last_active DESC, session LIMIT $4) s ON true`
+	open           = `login_sequence > 0 AND end_sequence = 0 AND expires > $3`
+	openThen       = `login_sequence > 0 AND created <= $3 AND expires > $3 AND (end_sequence = 0 OR end_at > $3)`
+	byActivity     = ` ORDER BY last_active DESC, session`
+	byActivityThen = ` ORDER BY least(last_active, $3) DESC, session`
+)
+
+const (
+	openSQL  = sessionsSQL + `tenant = $1 AND user_id = $2 AND ` + open + byActivity + ` LIMIT $4) s ON true`
 	endedSQL = sessionsSQL + `tenant = $1 AND user_id = $2 AND login_sequence > 0 AND (end_sequence > 0 OR expires <= $3)
 		ORDER BY CASE WHEN end_sequence > 0 THEN least(end_at, expires) ELSE expires END DESC, session LIMIT $4) s ON true`
-	openThenSQL = sessionsSQL + `tenant = $1 AND user_id = $2 AND login_sequence > 0
-		AND created <= $3 AND expires > $3 AND (end_sequence = 0 OR end_at > $3)
-		ORDER BY least(last_active, $3) DESC, session LIMIT $4) s ON true`
+	openThenSQL  = sessionsSQL + `tenant = $1 AND user_id = $2 AND ` + openThen + byActivityThen + ` LIMIT $4) s ON true`
 	endedThenSQL = sessionsSQL + `tenant = $1 AND user_id = $2 AND login_sequence > 0
 		AND created <= $3 AND (expires <= $3 OR end_sequence > 0 AND end_at <= $3)
 		ORDER BY CASE WHEN end_sequence > 0 AND end_at <= $3 THEN least(end_at, expires) ELSE expires END DESC, session LIMIT $4) s ON true`
@@ -49,12 +55,45 @@ func (s *Store) Sessions(
 		}
 	}
 	found, fresh, err := s.read(ctx, sql, toText(query.Tenant), toText(query.User), millis(at), query.Size())
-	for i := range found {
-		if !query.At.IsZero() {
-			found[i].AsOf(query.At)
-		}
-	}
+	asOfAll(found, query.At)
 	return found, fresh, wrap("sessions", err)
+}
+
+// asOfAll brings sessions to a moment, unless that is now.
+func asOfAll(sessions []activesessions.Session, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	for i := range sessions {
+		sessions[i].AsOf(at)
+	}
+}
+
+// Each user's sessions are found and cut by themselves, as openSQL finds them.
+const (
+	ofUsersSQL = `SELECT position, touches, as_of, ` + columns + ` FROM (SELECT ` + freshnessColumns + `) f
+		LEFT JOIN (
+			SELECT ` + columns + ` FROM (SELECT DISTINCT unnest($2::text[]) AS id) n
+			CROSS JOIN LATERAL (SELECT ` + columns + ` FROM sessions WHERE tenant = $1 AND user_id = n.id AND `
+	openOfUsersSQL     = ofUsersSQL + open + byActivity + ` LIMIT $4) s) s ON true` + byActivity
+	openThenOfUsersSQL = ofUsersSQL + openThen + byActivityThen + ` LIMIT $4) s) s ON true` + byActivityThen
+)
+
+// SessionsOf implements activesessions.Reader.
+func (s *Store) SessionsOf(
+	ctx context.Context, query activesessions.SessionsOfQuery,
+) (map[string][]activesessions.Session, activesessions.Freshness, error) {
+	sql, at := openOfUsersSQL, query.Now
+	if !query.At.IsZero() {
+		sql, at = openThenOfUsersSQL, query.At
+	}
+	found, fresh, err := s.read(ctx, sql, toText(query.Tenant), toTexts(query.Users), millis(at), events.MaxActiveSessions)
+	asOfAll(found, query.At)
+	byUser := make(map[string][]activesessions.Session, len(query.Users))
+	for _, session := range found {
+		byUser[session.User] = append(byUser[session.User], session)
+	}
+	return byUser, fresh, wrap("sessions of users", err)
 }
 
 // Session implements activesessions.Reader.

@@ -20,8 +20,12 @@ var (
 	usersSQL string
 	//go:embed sql/totals.sql
 	totalsSQL string
-	//go:embed sql/totals_filtered.sql
-	totalsFilteredSQL string
+	//go:embed sql/count.sql
+	countSQL string
+	//go:embed sql/matching.sql
+	matchingSQL string
+	//go:embed sql/walk.sql
+	walkSQL string
 	//go:embed sql/active_then.sql
 	activeThenSQL string
 	//go:embed sql/active_behind.sql
@@ -137,24 +141,14 @@ func (e *entry) decode(tenant string) activesessions.User {
 }
 
 func (l *listing) entries(ctx context.Context, tx pgx.Tx) ([]entry, error) {
-	if !l.isCurrent() {
+	switch {
+	case !l.isCurrent():
 		return l.activeThen(ctx, tx)
+	case l.filter == "":
+		return l.everybody(ctx, tx)
+	default:
+		return l.matching(ctx, tx)
 	}
-	c := collector{listing: l, room: l.query.Size() + 1, after: l.token}
-	statements := &pgx.Batch{}
-	l.queueTotals(statements)
-	c.queue(statements)
-	if err := tx.SendBatch(ctx, statements).Close(); err != nil {
-		return nil, err
-	}
-	for !c.done() { // some had no session left
-		statements = &pgx.Batch{}
-		c.queue(statements)
-		if err := tx.SendBatch(ctx, statements).Close(); err != nil {
-			return nil, err
-		}
-	}
-	return c.entries, nil
 }
 
 // activeThen answers from rows of sessions instead of summaries.
@@ -163,12 +157,22 @@ func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
 	if at.IsZero() {
 		sql, at = activeBehindSQL, l.query.Now
 	}
-	n := l.narrow(sql+activePageSQL, "AND u.search LIKE %s",
-		toText(l.query.Tenant), millis(at), l.query.Size()+1, l.token.Place, toText(l.token.User))
+	n := narrowed{sql + activePageSQL, []any{
+		toText(l.query.Tenant), millis(at), l.query.Size() + 1, l.token.Place, toText(l.token.User),
+	}}
+	if l.filter != "" {
+		n.by("filter", "AND u.search LIKE %s", likePattern(l.filter))
+	}
 	if l.query.User != "" {
 		n.by("user", "AND user_id = %s", toText(l.query.User))
 	}
-	found, err := tx.Query(ctx, n.sql, n.arguments...)
+	return l.pageOf(ctx, tx, n.sql, n.arguments)
+}
+
+// pageOf reads rows of entries that have the totals before them. There is one row,
+// without an entry, when there is none, and no row in a tenant without sessions.
+func (l *listing) pageOf(ctx context.Context, tx pgx.Tx, sql string, arguments []any) ([]entry, error) {
+	found, err := tx.Query(ctx, sql, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -185,6 +189,7 @@ func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
 
 // fill puts entries on the page, and what continues after them into its token.
 func (l *listing) fill(entries []entry) error {
+	l.page.Total = l.query.Counted(l.page.Total)
 	if size := l.query.Size(); len(entries) > size {
 		entries = entries[:size]
 		if l.isCurrent() && l.query.PageToken == "" && l.paged < l.pagedAtLeast() {

@@ -31,6 +31,8 @@ type Config struct {
 	Users, Events int
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
 	Rounds int
+	// Watch is the load of the part watchers.
+	Watch Watch
 	// Only names the parts to measure; empty means all.
 	Only []string
 	// Out receives the report. Required.
@@ -49,6 +51,7 @@ var parts = []part{
 	{"projector", measureProjector},
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},
+	{"watchers", measureWatchers},
 	{"commands", measureCommands},
 }
 

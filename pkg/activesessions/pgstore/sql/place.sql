@@ -23,6 +23,14 @@ moved AS (
     FROM fallen f
     WHERE p.ctid = f.place_at
 ),
+copied AS (
+    UPDATE users u SET
+        listed = f.last_active IS NOT NULL,
+        place = coalesce(f.last_active, f.place),
+        born = $4
+    FROM fallen f
+    WHERE u.tenant = f.tenant AND u.user_id = f.user_id
+),
 counted AS (
     UPDATE tenants t SET users = t.users - f.users
     FROM (SELECT tenant, count(*) AS users FROM fallen WHERE last_active IS NULL GROUP BY tenant) f

@@ -28,6 +28,11 @@ moved AS (
     FROM ahead a
     WHERE p.ctid = a.place_at
 ),
+copied AS (
+    UPDATE users u SET place = a.last_active, born = $10
+    FROM ahead a
+    WHERE u.tenant = a.tenant AND u.user_id = a.user_id
+),
 -- Whoever is paging through the list finds users where they stood.
 remembered AS (
     INSERT INTO past_places (tenant, place, user_id, born, died, left_at)

@@ -94,6 +94,11 @@ moved AS (
     FROM placed n
     WHERE p.ctid = n.place_at AND (n.moved OR n.renamed)
 ),
+copied AS (
+    UPDATE users u SET listed = true, place = n.last_active, born = $29
+    FROM placed n
+    WHERE n.moved AND n.place_at IS NOT NULL AND u.tenant = n.tenant AND u.user_id = n.user_id
+),
 -- Users nobody has seen signing in have no place.
 new AS (
     INSERT INTO places (tenant, user_id, listed, place, born, login_sequence, name_hash)

@@ -8,7 +8,7 @@ FROM (
         SELECT p.user_id, p.place
         FROM places p
         WHERE p.tenant = $1 AND p.listed AND p.born <= $6
-            AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5) /* filter */
+            AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5)
         ORDER BY p.place DESC, p.user_id
         LIMIT $3
     )
@@ -16,8 +16,8 @@ FROM (
     (
         SELECT p.user_id, p.place
         FROM past_places p
-        WHERE p.tenant = $1 AND p.born <= $6 AND p.died > $6
-            AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5) /* filter */
+        WHERE p.tenant = $1 AND p.born <= $6 AND p.died > $6 AND $6 < (SELECT version FROM state)
+            AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5)
         ORDER BY p.place DESC, p.user_id
         LIMIT $3
     )

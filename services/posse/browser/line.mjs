@@ -1,0 +1,69 @@
+// A line is a stretch of network between two programs that a spec can cut.
+import { createConnection, createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export class Line {
+  ends = new Set();
+
+  whole = true;
+
+  constructor(to) {
+    this.server = createServer((near) => {
+      if (!this.whole) {
+        near.destroy();
+        return;
+      }
+      const far = createConnection(to);
+      for (const [end, other] of [[near, far], [far, near]]) {
+        this.ends.add(end);
+        end.pipe(other);
+        end.on('error', () => {}); // cut
+        end.on('close', () => {
+          this.ends.delete(end);
+          other.destroy();
+        });
+      }
+    });
+  }
+
+  listen(...at) { return new Promise((resolve) => { this.server.listen(...at, resolve); }); }
+
+  /** cut drops what is connected and lets nobody connect. */
+  cut() {
+    this.whole = false;
+    for (const end of this.ends) end.destroy();
+  }
+
+  mend() { this.whole = true; }
+
+  async close() {
+    this.cut();
+    await new Promise((resolve) => { this.server.close(resolve); });
+    this.remove?.();
+  }
+}
+
+/** lineTo makes a line to an http URL; its own address is in url. */
+export async function lineTo(target) {
+  const { hostname, port } = new URL(target);
+  const line = new Line({ host: hostname, port: Number(port) });
+  await line.listen(0, '127.0.0.1');
+  line.url = `http://127.0.0.1:${line.server.address().port}`;
+  return line;
+}
+
+/** lineToPostgres makes a line to a database, which listens on a socket or a port. */
+export async function lineToPostgres(target) {
+  const url = new URL(target);
+  const host = url.searchParams.get('host') || url.hostname;
+  const port = url.searchParams.get('port') || url.port || '5432';
+  const line = new Line(host.startsWith('/') ? { path: join(host, `.s.PGSQL.${port}`) } : { host, port: Number(port) });
+  const dir = mkdtempSync(join(tmpdir(), 'posse-line-'));
+  line.remove = () => rmSync(dir, { recursive: true });
+  await line.listen(join(dir, `.s.PGSQL.${port}`));
+  url.searchParams.set('host', dir);
+  line.url = url.href;
+  return line;
+}

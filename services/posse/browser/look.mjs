@@ -1,0 +1,67 @@
+// Looking at a state of the screen as people do: on three widths, light and dark,
+// and with the eyes of axe.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { expect } from '@playwright/test';
+import { artefacts, posse } from './posse.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+// WCAG 2.2 at level AA holds those before it; the rest is axe's own good advice.
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+const widths = [320, 768, 1280];
+const schemes = ['light', 'dark'];
+
+/** accessible expects that axe finds nothing. The policy of the page is no matter to it. */
+export async function accessible(page, state) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate((values) => globalThis.axe.run(document, {
+    runOnly: { type: 'tag', values }, resultTypes: ['violations'],
+  }), tags);
+  const found = violations.flatMap(({ id, help, nodes }) => nodes.map((n) => `${id} (${help}): ${n.target} ${n.failureSummary}`));
+  expect.soft(found, `what axe finds in "${state}"`).toEqual([]);
+}
+
+/**
+ * fits expects that nothing has to be scrolled sideways, and that nothing stands
+ * where one cannot scroll to.
+ */
+async function fits(page, state) {
+  const outside = await page.evaluate(() => {
+    const { clientWidth, scrollWidth } = document.documentElement;
+    const found = scrollWidth > clientWidth ? [`the page is ${scrollWidth} wide`] : [];
+    for (const element of document.querySelectorAll('a, button, input, textarea, summary, p, h1, h2, h3, dt, dd, label')) {
+      const { left, right, width } = element.getBoundingClientRect();
+      const seen = element.checkVisibility({ visibilityProperty: true }) && !element.closest('.visually-hidden, .skip');
+      if (seen && width > 0 && (left < 0 || right > clientWidth + 0.5)) found.push(`${element.outerHTML.slice(0, 60)} is at ${left} to ${right}`);
+    }
+    return found;
+  });
+  expect.soft(outside, `what is outside of the window in "${state}"`).toEqual([]);
+}
+
+/**
+ * look examines a state: with axe, narrow and dark as well as wide and light; at
+ * every width, that nothing has to be scrolled sideways; and it keeps a screenshot
+ * of each, for people. One topology is enough for the whole of it.
+ */
+export async function look(page, state) {
+  if (posse.topology !== 'serve') {
+    await accessible(page, state);
+    return;
+  }
+  const before = page.viewportSize();
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: before.height });
+    for (const colorScheme of schemes) {
+      await page.emulateMedia({ colorScheme });
+      const kind = `${state}-${width}-${colorScheme}`;
+      if (kind.endsWith('320-dark') || kind.endsWith('1280-light')) await accessible(page, kind);
+      await page.screenshot({ path: artefacts('states', `${kind}.png`), fullPage: true, animations: 'disabled', caret: 'initial' });
+    }
+    await fits(page, `${state}-${width}`);
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize(before);
+}

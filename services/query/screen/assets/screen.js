@@ -1,0 +1,365 @@
+// What the Sessions screen does with JavaScript beyond what htmx does for it:
+// dialogs, times in the browser's zone, staying live, and telling what changed.
+// Everything works without it.
+(() => {
+  'use strict';
+
+  const byId = (id) => document.getElementById(id);
+  const language = document.documentElement.lang || 'en';
+  // Of the page's language, the kind that the browser prefers: its clock and order.
+  const locale = navigator.languages?.find((tag) => tag.split('-')[0] === language) ?? language;
+  document.documentElement.classList.add('scripted');
+
+  // ---- times ----------------------------------------------------------------
+
+  const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+  const ago = new Intl.RelativeTimeFormat(language, { numeric: 'always' });
+
+  function agoText(time, at) {
+    const seconds = Math.max(0, (Date.now() - at) / 1000);
+    if (seconds < 60) return byId('live')?.dataset.textNow ?? time.textContent;
+    if (seconds < 3600) return ago.format(-Math.floor(seconds / 60), 'minute');
+    if (seconds < 86400) return ago.format(-Math.floor(seconds / 3600), 'hour');
+    return ago.format(-Math.floor(seconds / 86400), 'day');
+  }
+
+  function writeTimes(root = document) {
+    for (const time of root.querySelectorAll('time[datetime]')) {
+      const at = Date.parse(time.dateTime);
+      const text = time.dataset.form === 'ago' ? agoText(time, at) : moment.format(at);
+      if (time.textContent !== text) time.textContent = text;
+    }
+  }
+
+  // The field for a moment is in the browser's zone; what is sent is UTC.
+  function localMoment(at) {
+    const local = new Date(at.getTime() - at.getTimezoneOffset() * 60000);
+    return local.toISOString().slice(0, 19);
+  }
+
+  function setUpMoment() {
+    const field = byId('at');
+    if (!field) return;
+    const zone = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' })
+      .formatToParts(new Date()).find((part) => part.type === 'timeZoneName')?.value;
+    for (const place of document.querySelectorAll('[data-zone]')) place.textContent = zone ? `(${zone})` : '';
+    if (field.dataset.moment) field.value = localMoment(new Date(field.dataset.moment));
+    field.max = localMoment(new Date());
+    field.form.addEventListener('formdata', (event) => {
+      event.formData.set('at', new Date(field.value).toISOString());
+      const user = byId('sessions')?.dataset.user;
+      if (user) event.formData.set('user', user);
+    });
+  }
+
+  // ---- panes ----------------------------------------------------------------
+
+  const sessions = () => byId('sessions');
+  const list = () => byId('user-list-pane');
+  const position = (pane) => Number(pane?.dataset.position ?? 0);
+
+  // Links around the panes lead to where one is by now.
+  function markPlaces() {
+    const here = new URLSearchParams(location.search);
+    for (const link of document.querySelectorAll('a[data-place]')) {
+      const url = new URL(link.href);
+      for (const name of ['user', 'q', 'view', 'at']) {
+        const value = name === 'at' && link.dataset.place === 'now' ? null : here.get(name);
+        if (value) url.searchParams.set(name, value);
+        else url.searchParams.delete(name);
+      }
+      link.href = url.pathname + url.search;
+    }
+  }
+
+  // The list is not read again when somebody is selected; it only shows whom.
+  function markSelected() {
+    const selected = sessions()?.dataset.user ?? '';
+    for (const link of document.querySelectorAll('#user-list a[data-user]')) {
+      if (link.dataset.user === selected) link.setAttribute('aria-current', 'true');
+      else link.removeAttribute('aria-current');
+    }
+    markPlaces();
+    const filter = byId('filter');
+    if (!filter) return;
+    let field = filter.elements.namedItem('user');
+    if (selected && !field) {
+      field = Object.assign(document.createElement('input'), { type: 'hidden', name: 'user' });
+      filter.append(field);
+    }
+    if (field) field.value = selected;
+  }
+
+  // On a narrow screen the list gives way to the sessions, and so does the focus.
+  function followFocus() {
+    const active = document.activeElement;
+    if (!active || active === document.body || active.getClientRects().length === 0) {
+      sessions()?.focus({ preventScroll: true });
+    }
+  }
+
+  // ---- what is said aloud: a summary, and not too often -----------------------
+
+  const quiet = 10000; // milliseconds between two announcements that nobody asked for
+  const said = { sessions: '', users: '', at: 0 };
+  let saying;
+
+  const summaryOf = (pane) => (pane === 'users' ? list() : sessions())?.dataset.summary ?? '';
+
+  // While somebody is selected, what is said is about them.
+  function announce(pane, wait = Math.max(300, said.at + quiet - Date.now())) {
+    clearTimeout(saying);
+    saying = setTimeout(() => {
+      const text = summaryOf(pane);
+      if (!text || text === said[pane]) return;
+      said[pane] = text;
+      said.at = Date.now();
+      byId('announcer').textContent = text;
+    }, wait);
+  }
+
+  function announceRefresh() {
+    announce(sessions()?.dataset.user ? 'sessions' : 'users');
+  }
+
+  // What is shown at the start is not news.
+  function rememberSummaries() {
+    for (const pane of ['sessions', 'users']) said[pane] = summaryOf(pane);
+  }
+
+  // ---- staying live -----------------------------------------------------------
+
+  // live ──pause──▶ paused ──resume──▶ live      lost ──the stream is back──▶ live
+  //   └──────────the stream breaks──────────────▶ lost
+  const live = { state: 'off', waiting: new Set(), shownAt: Date.now() };
+  const again = 2000; // milliseconds until a stream is tried that never began
+  const everyMinute = 60000; // time passes without events: dots go out, sessions expire
+
+  function setState(state) {
+    live.state = state;
+    const bar = byId('live');
+    if (!bar) return;
+    const texts = bar.dataset;
+    let text = { live: texts.textLive, paused: texts.textPaused, lost: texts.textLost, off: texts.textOff }[state];
+    if (state === 'paused' && live.waiting.size > 0) text = texts.textWaiting;
+    if (state === 'lost') text += `. ${texts.textSince} ${clock.format(live.shownAt)}`;
+    bar.dataset.state = state;
+    if (byId('live-text').textContent !== text) byId('live-text').textContent = text;
+    const pause = byId('pause');
+    pause.hidden = state === 'off';
+    pause.textContent = state === 'paused' ? texts.textResume : texts.textPause;
+    pause.setAttribute('aria-pressed', String(state === 'paused'));
+  }
+
+  const stream = () => document.querySelector('.stream');
+  const running = () => live.state === 'live' || live.state === 'lost';
+
+  function refreshSessions() {
+    const pane = sessions();
+    if (!pane?.dataset.user) return Promise.resolve();
+    const query = new URLSearchParams(location.search);
+    query.set('user', pane.dataset.user);
+    query.set('refresh', String(position(pane)));
+    return htmx.ajax('GET', `/?${query}`, { target: '#sessions', swap: 'outerMorph', source: '#sessions' });
+  }
+
+  function refreshUsers() {
+    const query = new URLSearchParams(location.search);
+    const filter = byId('q')?.value;
+    if (filter) query.set('q', filter);
+    else query.delete('q');
+    query.delete('after');
+    query.set('rows', String(document.querySelectorAll('#user-list > li').length));
+    query.set('refresh', String(position(list())));
+    return htmx.ajax('GET', `/users?${query}`, { target: '#user-list-pane', swap: 'outerMorph', source: '#user-list-pane' });
+  }
+
+  const refreshes = { users: refreshUsers, sessions: refreshSessions };
+  const busy = new Set();
+
+  // One refresh of a pane at a time; what is told meanwhile is one more.
+  async function refresh(pane) {
+    if (live.state === 'paused' || busy.has(pane)) {
+      live.waiting.add(pane);
+      if (live.state === 'paused') setState('paused');
+      return;
+    }
+    busy.add(pane);
+    try {
+      await refreshes[pane]();
+    } finally {
+      busy.delete(pane);
+      if (live.state !== 'paused' && live.waiting.delete(pane)) refresh(pane);
+    }
+  }
+
+  function togglePause() {
+    if (live.state !== 'paused') {
+      setState('paused');
+      return;
+    }
+    setState('live');
+    for (const pane of live.waiting) {
+      live.waiting.delete(pane);
+      refresh(pane);
+    }
+    reconnect();
+  }
+
+  // A stream that is not there any more is asked for anew.
+  function reconnect() {
+    const old = stream();
+    if (!old) {
+      setState('off');
+      return;
+    }
+    if (old._htmx?.sse) return;
+    const next = old.cloneNode(false);
+    next.removeAttribute('data-htmx-powered');
+    old.replaceWith(next);
+    htmx.process(next);
+  }
+
+  function lost() {
+    if (live.state === 'live' || live.state === 'off') setState('lost');
+  }
+
+  function connected() {
+    if (live.state !== 'paused') setState('live');
+  }
+
+  document.addEventListener('htmx:sse:after:connection', connected);
+  document.addEventListener('htmx:sse:error', lost);
+  document.addEventListener('htmx:sse:close', (event) => {
+    if (event.target.isConnected && event.detail.reason !== 'removed') lost();
+  });
+  for (const name of ['htmx:error', 'htmx:response:error']) {
+    document.addEventListener(name, (event) => {
+      if (event.target !== stream()) return;
+      lost();
+      setTimeout(reconnect, again);
+    });
+  }
+  window.addEventListener('offline', lost);
+  window.addEventListener('online', () => setTimeout(reconnect, 0));
+  for (const pane of Object.keys(refreshes)) document.addEventListener(pane, () => refresh(pane));
+  // Whoever ends their own session gets an answer that says so.
+  let ending = false;
+  for (const name of ['htmx:before:request', 'htmx:finally:request']) {
+    document.addEventListener(name, (event) => {
+      const { request, response } = event.detail.ctx;
+      if (request.method === 'POST') ending = !response || response.headers.has('HX-Redirect');
+    });
+  }
+  document.addEventListener('submit', (event) => {
+    if (event.target.matches('[action="/signout"]')) ending = true;
+  });
+  document.addEventListener('end', () => {
+    if (ending) return;
+    document.body.hidden = true;
+    location.assign('/signin?notice=ended');
+  });
+  setInterval(() => {
+    writeTimes();
+    if (stream() && running() && !document.hidden) Object.keys(refreshes).forEach(refresh);
+  }, everyMinute);
+  setInterval(writeTimes, 10000);
+
+  // ---- what htmx brings -------------------------------------------------------
+
+  htmx.registerExtension('posse', {
+    // An expanded user agent and an open menu stay open, whatever comes.
+    htmx_before_morph_attr: (element, { attrName }) => !(attrName === 'open' && element.localName === 'details'),
+    // The outcome of what somebody did stays until they go elsewhere.
+    htmx_before_morph_node: (element, { newNode }) => !(element.id === 'outcome' && newNode.childElementCount === 0),
+  });
+
+  // An answer that was overtaken by a newer one is of no use: somebody who was
+  // signed out would come back for a moment.
+  document.addEventListener('htmx:before:swap', (event) => {
+    const { ctx } = event.detail;
+    const shown = ctx.response?.headers?.get('Posse-Position');
+    const user = ctx.response?.headers?.get('Posse-User');
+    const refreshed = new URL(ctx.request.action, location.href).searchParams.has('refresh')
+      || ctx.request.action.includes('refresh=');
+    if (!refreshed || shown == null) return;
+    const pane = ctx.target?.id === 'sessions' ? sessions() : list();
+    const elsewhere = ctx.target?.id === 'sessions' && user != null && decodeURIComponent(user) !== pane?.dataset.user;
+    if (Number(shown) < position(pane) || elsewhere) event.preventDefault();
+  });
+
+  document.addEventListener('htmx:after:swap', (event) => {
+    const { ctx } = event.detail;
+    live.shownAt = Date.now();
+    writeTimes();
+    markSelected();
+    const refreshed = ctx.request?.action?.includes('refresh=');
+    if (ctx.target?.id === 'dialog-body') openDialog();
+    else if (refreshed) announceRefresh();
+    else if (ctx.target?.id === 'user-list-pane') announce('users', 300);
+    else {
+      rememberSummaries();
+      if (sessions()?.dataset.title) document.title = sessions().dataset.title;
+      if (ctx.push || ctx.sourceElement?.matches?.('a.user, .tabs a')) followFocus();
+    }
+  });
+
+  // ---- dialogs ----------------------------------------------------------------
+
+  const dialog = byId('dialog');
+  let opener;
+
+  function openDialog() {
+    if (!dialog || dialog.open) return;
+    opener = document.activeElement;
+    dialog.showModal();
+  }
+
+  function closeDialog() {
+    if (dialog?.open) dialog.close();
+  }
+
+  dialog?.addEventListener('close', () => {
+    byId('dialog-body').replaceChildren();
+    if (opener?.isConnected) opener.focus();
+    else sessions()?.focus({ preventScroll: true });
+  });
+  document.addEventListener('posse:ended', closeDialog);
+  window.addEventListener('popstate', closeDialog);
+  // Whoever holds a key wants a tab or window of their own, which htmx would prevent.
+  document.addEventListener('click', (event) => {
+    if ((event.ctrlKey || event.metaKey || event.shiftKey) && event.target.closest('a[href]')) event.stopPropagation();
+  }, { capture: true });
+  document.addEventListener('click', (event) => {
+    if (event.target.closest('[data-close]')) closeDialog();
+    if (event.target === dialog) closeDialog();
+    if (event.target.closest('#pause')) togglePause();
+    for (const menu of document.querySelectorAll('details.menu[open]')) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener('keydown', (event) => {
+    const button = event.target.closest?.('a[role=button]');
+    if (event.key === ' ' && button) { // a link does not answer to it, a button does
+      event.preventDefault();
+      button.click();
+    }
+    if (event.key !== 'Escape') return;
+    for (const menu of document.querySelectorAll('details.menu[open]')) {
+      menu.open = false;
+      menu.querySelector('summary').focus();
+    }
+    // A hint can be sent away without moving the pointer (WCAG 1.4.13).
+    for (const tip of document.querySelectorAll('.tip')) tip.classList.add('dismissed');
+  });
+  for (const name of ['pointerout', 'focusout']) {
+    document.addEventListener(name, (event) => event.target.closest?.('.tip')?.classList.remove('dismissed'));
+  }
+
+  // ---- start ------------------------------------------------------------------
+
+  setUpMoment();
+  writeTimes();
+  rememberSummaries();
+})();

@@ -1,0 +1,316 @@
+package screen_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/commands"
+	"github.com/posse-pos/posse/pkg/principal"
+)
+
+func form(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+func TestTerminate(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	a := r.postInDialog("anna", form("user", "carl", "session", "carl-1", "key", "abc", "reason", "stolen"))
+	pane := a.want(http.StatusOK)
+
+	equal(t, "the card is gone", sessionsOf(pane), "carl-2")
+	same(t, "target", a.Header().Get("Hx-Retarget"), "#sessions")
+	same(t, "swap", a.Header().Get("Hx-Reswap"), "outerMorph")
+	same(t, "trigger", a.Header().Get("Hx-Trigger"), "posse:ended")
+	same(t, "position", a.Header().Get("Posse-Position"), "6")
+	contains(t, "outcome", pane.one("#outcome[role=status]").says(), "1 session ended.")
+	same(t, "tab", pane.one(".tabs a").attr["href"], "/?user=carl")
+
+	ones, users := r.ender.given()
+	if len(ones) != 1 || len(users) != 0 {
+		t.Fatalf("%d and %d commands were given", len(ones), len(users))
+	}
+	got := ones[0]
+	if got.Session != "carl-1" || got.Reasons != (commands.Reasons{Admin: "stolen"}) || got.Caller.IdempotencyKey != "screen-abc" ||
+		got.Caller.Principal.User != "anna" || got.Caller.Principal.Kind != principal.Admin || got.Caller.IP == "" {
+		t.Errorf("the command is %+v", got)
+	}
+}
+
+func TestLogoutOtherDevices(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	pane := r.postInDialog("anna", form("user", "carl", "others", "1", "keep", "carl-2", "key", "abc")).want(http.StatusOK)
+	equal(t, "sessions", sessionsOf(pane), "carl-2")
+	_, users := r.ender.given()
+	if len(users) != 1 || users[0].User != "carl" || users[0].Except != "carl-2" || users[0].Caller.IdempotencyKey != "screen-abc" {
+		t.Errorf("the commands are %+v", users)
+	}
+}
+
+func TestLogoutAll(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	pane := r.postInDialog("anna", form("user", "carl", "all", "1")).want(http.StatusOK)
+	contains(t, "pane", pane.one(".empty").says(), "No active sessions")
+	contains(t, "outcome", pane.one("#outcome").says(), "2 sessions ended.")
+	_, users := r.ender.given()
+	if len(users) != 1 || users[0].User != "carl" || users[0].Except != "" || users[0].Caller.IdempotencyKey != "" {
+		t.Errorf("the commands are %+v", users)
+	}
+}
+
+func TestTheReasonOfAUserIsTheirs(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.postInDialog("carl", form("user", "carl", "session", "carl-2", "reason", "sold it")).want(http.StatusOK)
+	r.signedIn(r.login("anna", "anna-2", till, 0))
+	r.postInDialog("anna", form("user", "anna", "session", "anna-2", "reason", "mine")).want(http.StatusOK)
+	ones, _ := r.ender.given()
+	if len(ones) != 2 || ones[0].Reasons != (commands.Reasons{User: "sold it"}) || ones[1].Reasons != (commands.Reasons{User: "mine"}) {
+		t.Errorf("the commands are %+v", ones)
+	}
+}
+
+func TestALongReasonIsCutAtACharacter(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.postInDialog("anna", form("user", "carl", "session", "carl-1", "reason", strings.Repeat("é€", 300))).want(http.StatusOK)
+	ones, _ := r.ender.given()
+	if got := ones[0].Reasons.Admin; len(got) > events.MaxReason || len(got) < events.MaxReason-3 || strings.ToValidUTF8(got, "?") != got {
+		t.Errorf("the reason has %d bytes: …%q", len(got), got[len(got)-6:])
+	}
+}
+
+func TestALongKeyIsBounded(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.postInDialog("anna", form("user", "carl", "session", "carl-1", "key", strings.Repeat("k", 5000))).want(http.StatusOK)
+	ones, _ := r.ender.given()
+	if n := len(ones[0].Caller.IdempotencyKey); n > 255 {
+		t.Errorf("the key has %d bytes, which the recorder refuses", n)
+	}
+}
+
+func TestEndingWithoutAScript(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	a := r.post("anna", form("user", "carl", "session", "carl-1"))
+	if a.Code != http.StatusSeeOther {
+		t.Fatalf("answer %d %s", a.Code, a.body())
+	}
+	page := r.get("anna", a.Header().Get("Location")).want(http.StatusOK)
+	equal(t, "sessions", sessionsOf(page), "carl-2")
+	contains(t, "outcome", page.one("#outcome").says(), "1 session ended.")
+	same(t, "selected", page.one("a.user[aria-current=true]").attr["data-user"], "carl")
+}
+
+func TestEndingOnesOwnSessionSignsOut(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]url.Values{
+		"terminate": form("user", "anna", "session", "anna-1"),
+		"all":       form("user", "anna", "all", "1"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t)
+			r.shop()
+			a := r.postInDialog("anna", sent)
+			if a.Code != http.StatusOK || a.Header().Get("Hx-Redirect") != "/signin?notice=signed_out" || a.Header().Get("X-Test-Forgotten") == "" {
+				t.Errorf("in the dialog: %d %v", a.Code, a.Header())
+			}
+			r = setup(t)
+			r.shop()
+			a = r.post("anna", sent)
+			if a.Code != http.StatusSeeOther || a.Header().Get("Location") != "/signin?notice=signed_out" || a.Header().Get("X-Test-Forgotten") == "" {
+				t.Errorf("without a script: %d %v", a.Code, a.Header())
+			}
+		})
+	}
+}
+
+func TestEndingOthersDoesNotSignOut(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.signedIn(r.login("anna", "anna-2", till, 0), r.login("carl", "anna-1", till, 0))
+	for _, sent := range []url.Values{
+		form("user", "anna", "others", "1", "keep", "anna-1"), form("user", "carl", "all", "1"),
+	} {
+		a := r.postInDialog("anna", sent)
+		a.want(http.StatusOK)
+		if a.Header().Get("X-Test-Forgotten") != "" || a.Header().Get("Hx-Redirect") != "" {
+			t.Errorf("%v signed anna out", sent)
+		}
+	}
+}
+
+func TestHostileForms(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	for _, test := range []struct {
+		who  string
+		sent url.Values
+		want int
+	}{
+		{"anna", form(), http.StatusNotFound},
+		{"anna", form("user", "carl"), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "session", ""), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "others", "1"), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "others", "1", "keep", ""), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "keep", "carl-1"), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "all", "1", "keep", "carl-1"), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "all", "1", "session", "carl-1"), http.StatusUnprocessableEntity},
+		{"anna", form("user", "carl", "session", "anna-1"), http.StatusNotFound},
+		{"anna", form("user", "carl", "session", "zoe-1"), http.StatusNotFound},
+		{"anna", form("user", "carl", "session", strings.Repeat("x", 200)), http.StatusNotFound},
+		{"anna", form("user", "carl", "session", "\xff\x00"), http.StatusNotFound},
+		{"anna", form("user", "\xff", "all", "1"), http.StatusNotFound},
+		{"anna", form("user", "carl", "session", "carl-1", "reason", strings.Repeat("x", 17<<10)), http.StatusUnprocessableEntity},
+		{"otto", form("user", "carl", "session", "carl-1"), http.StatusForbidden},
+		{"otto", form("user", "carl", "all", "1"), http.StatusForbidden},
+		{"carl", form("user", "anna", "session", "anna-1"), http.StatusNotFound},
+		{"carl", form("user", "carl", "session", "anna-1"), http.StatusNotFound},
+		{"carl", form("user", "nobody", "all", "1"), http.StatusNotFound},
+		{"zoe", form("user", "zoe", "session", "carl-1"), http.StatusNotFound},
+		{"backend", form("user", "carl", "all", "1"), http.StatusForbidden},
+	} {
+		page := r.post(test.who, test.sent).want(test.want)
+		if page.count("[role=alert]") != 1 {
+			t.Errorf("%s, %v: no notice", test.who, test.sent)
+		}
+		pane := r.postInDialog(test.who, test.sent).want(test.want)
+		if pane.count("h2#dialog-title") != 1 || pane.count("html") != 0 {
+			t.Errorf("%s, %.60v: no notice in the dialog", test.who, test.sent)
+		}
+	}
+	if ones, users := r.ender.given(); len(ones)+len(users) != 0 {
+		t.Errorf("something was ended: %v %v", ones, users)
+	}
+	if len(r.logged.errors()) != 0 {
+		t.Errorf("a stranger's mistake is an error in the log: %q", r.logged.errors())
+	}
+}
+
+func TestWhatIsInTheAddressIsNotInTheForm(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	a := r.send("anna", http.MethodPost, "/end?user=carl&all=1", "")
+	a.want(http.StatusNotFound)
+	a = r.send("anna", http.MethodPost, "/end?user=carl&all=1", `{"user":"carl","all":"1"}`, "Content-Type", "application/json")
+	a.want(http.StatusNotFound)
+	if ones, users := r.ender.given(); len(ones)+len(users) != 0 {
+		t.Errorf("something was ended: %v %v", ones, users)
+	}
+}
+
+func TestWhatTheRecorderRefusesIsSaid(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	for reason, title := range map[commands.Reason]string{
+		commands.ReasonUnavailable:       "Not available at the moment",
+		commands.ReasonBusy:              "Not available at the moment",
+		commands.ReasonForbidden:         "You may not do this",
+		commands.ReasonNotFound:          "It is not there",
+		commands.ReasonIdempotencyReused: "It was done already",
+		commands.ReasonSessionEnded:      "It was done already",
+		commands.ReasonInternal:          "Something went wrong",
+	} {
+		r.ender.away = commands.NewError(reason, "because")
+		a := r.post("anna", form("user", "carl", "session", "carl-1"))
+		page := a.want(commands.NewError(reason, "").Status())
+		same(t, string(reason), page.one("[role=alert] h2").says(), title)
+		same(t, "try again", page.one("[role=alert] a").attr["href"], "/end?session=carl-1&user=carl")
+		if strings.Contains(page.says(), "because") || strings.Contains(page.says(), "Nothing was changed") {
+			t.Errorf("%s is answered with what is not for people, or not known: %s", reason, page.one("main").says())
+		}
+		if (a.Code == http.StatusServiceUnavailable) != (a.Header().Get("Retry-After") != "") {
+			t.Errorf("%s is answered %d, Retry-After %q", reason, a.Code, a.Header().Get("Retry-After"))
+		}
+	}
+	r.get("anna", "/end?session=carl-1&user=carl").want(http.StatusOK)
+}
+
+func TestAListThatIsBehindSaysSo(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(r *rig) {
+		r.shop()
+		r.ender.behind = true
+		sent := form("user", "carl", "session", "carl-1")
+		began := time.Now()
+		pane := r.postInDialog("anna", sent).want(http.StatusOK)
+		contains(r.T, "outcome", pane.one("#outcome").says(), "1 session ended. The list does not show it yet.")
+		if waited := time.Since(began); waited > 10*time.Second {
+			r.Errorf("it waited %v", waited)
+		}
+		a := r.post("anna", sent)
+		if a.Code != http.StatusSeeOther {
+			r.Fatalf("answer %d %s", a.Code, a.body())
+		}
+		contains(r.T, "outcome", r.get("anna", a.Header().Get("Location")).want(http.StatusOK).one("#outcome").says(), "1 session ended.")
+	})
+}
+
+func TestTheListWaitsForThePosition(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(r *rig) {
+		r.shop()
+		r.ender.behind = true
+		answers := make(chan answer, 1)
+		go func() { answers <- r.postInDialog("anna", form("user", "carl", "session", "carl-1")) }()
+		synctest.Wait()
+		if len(answers) != 0 {
+			r.Fatal("it does not wait")
+		}
+		r.record(events.StreamSessions, r.revoked("carl", "carl-1", 0))
+		pane := (<-answers).want(http.StatusOK)
+		equal(r.T, "sessions", sessionsOf(pane), "carl-2")
+		same(r.T, "position", pane.one("#sessions").attr["data-position"], "6")
+	})
+}
+
+func TestAStoreThatFailsAfterTheEndDoesNotHideIt(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.ender.after = func() { r.reader.change(func() { r.reader.fails = errAway }) }
+	pane := r.postInDialog("anna", form("user", "carl", "session", "carl-1")).want(http.StatusServiceUnavailable)
+	contains(t, "notice", pane.one("[role=alert]").says(), "1 session ended.")
+}
+
+func TestEndingIsObserved(t *testing.T) {
+	t.Parallel()
+	seen := map[string]int{}
+	r := setup(t, observing(func(operation string, status int) { seen[fmt.Sprint(operation, " ", status)]++ }))
+	r.shop()
+	r.get("anna", "/")
+	r.pane("anna", "div#user-list-pane", "/users")
+	r.get("anna", "/end?user=carl&all=1")
+	r.post("anna", form("user", "carl"))
+	r.pane("anna", "div#outcome-body", "/outcome?position=1")
+	for _, want := range []string{"screen-page 200", "screen-users 200", "screen-end 200", "screen-end 422", "screen-outcome 200"} {
+		if seen[want] != 1 {
+			t.Errorf("%s was observed %d times, all of them: %v", want, seen[want], seen)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package main
 
 import (
-
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/events"
@@ -45,4 +44,3 @@ func (n *node) signIn(
 func administrator(tenant, user, name string) token.Link {
 	return token.Link{Tenant: tenant, User: user, Roles: []string{principal.DefaultAdminRole}, Username: user, DisplayName: name}
 }
-

@@ -17,7 +17,7 @@ const pastTenant = "yesterday"
 
 // past is who was there: logged in, last active and signed out so long ago.
 var past = []struct {
-	user, name                 string
+	user, name                  string
 	loggedIn, active, loggedOut time.Duration
 }{
 	{user: "11", name: "Early Cashier", loggedIn: 6 * time.Hour, active: 12*time.Minute + 10*time.Second},

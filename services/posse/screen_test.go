@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -33,8 +34,8 @@ func TestScreenInTheBrowser(t *testing.T) {
 		{"serve", startServeForScreen},
 		{"processes", startProcessesForScreen},
 	} {
+		// One after the other: two browsers at a time are enough for a small machine.
 		t.Run(topology.name, func(t *testing.T) {
-			t.Parallel()
 			dir := t.TempDir()
 			env := topology.start(t, dir)
 			runSpecs(t, append(env, "POSSE_TOPOLOGY="+topology.name, "POSSE_KEYS="+filepath.Join(dir, "keys")))
@@ -45,7 +46,7 @@ func TestScreenInTheBrowser(t *testing.T) {
 // needBrowser says what is missing, before anything is started.
 func needBrowser(t *testing.T) {
 	t.Helper()
-	for _, program := range []string{"node", "chromium"} {
+	for _, program := range []string{"node", cmp.Or(os.Getenv("POSSE_CHROMIUM"), "chromium")} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%v: run `make browser`, which installs what the browser tests need", err)
 		}
@@ -62,7 +63,7 @@ func runSpecs(t *testing.T, env []string) {
 	args := append([]string{"node_modules/@playwright/test/cli.js", "test"}, flag.Args()...)
 	specs := exec.CommandContext(t.Context(), "node", args...)
 	specs.Dir = browserDir
-	specs.Env = append(cleanEnvironment(), env...)
+	specs.Env = append(cleanEnvironment(), append(env, "POSSE_CHROMIUM="+os.Getenv("POSSE_CHROMIUM"))...)
 	specs.Stdout, specs.Stderr = t.Output(), t.Output()
 	// Interrupted, it closes its browsers.
 	specs.Cancel = func() error { return specs.Process.Signal(os.Interrupt) }
@@ -145,10 +146,12 @@ func startAnnex(t *testing.T, dir, natsURL, recorder string) []string {
 	return []string{fmt.Sprint("POSSE_ANNEX_PID=", annex.cmd.Process.Pid)}
 }
 
-func readAddresses(file string) (addresses map[string]string, err error) {
+func readAddresses(file string) (map[string]string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return addresses, json.Unmarshal(data, &addresses)
+	var addresses map[string]string
+	err = json.Unmarshal(data, &addresses)
+	return addresses, err
 }

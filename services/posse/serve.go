@@ -82,7 +82,10 @@ func applyServeDefaults(cmd *cli.Command) error {
 			return err
 		}
 	}
-	_, err := gateway.ParseStalePolicy(cmd.String("stale-policy"))
+	if _, err := gateway.ParseStalePolicy(cmd.String("stale-policy")); err != nil {
+		return err
+	}
+	_, err := signInConfig(cmd)
 	return err
 }
 

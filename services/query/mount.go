@@ -40,6 +40,7 @@ func (s *Service) newFront() (f front, err error) {
 		return f, err
 	}
 	config := *c.SignIn
+	config.Unavailable = f.screen.Unavailable
 	config.Pages, config.IsActivity, config.WaitFor, config.Name = f.screen, screen.IsActivity, s.reads.WaitFor, s.reads.NameOf
 	f.signIn, err = signin.New(config)
 	return f, err

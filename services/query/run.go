@@ -31,7 +31,7 @@ func (s *Service) Serve(ctx context.Context) error {
 		Logger:         s.config.Logger,
 	})
 	s.Register(api)
-	s.Mount(router)
+	s.Mount(router) //nolint:contextcheck // a request has its own context
 	httpapi.RegisterEnders(api, s.config.Ender, s.config.Confirmations)
 	server := process.HTTPServer{Name: "query", Listener: s.config.Listener, Handler: router, Logger: s.config.Logger}
 	return process.Group{

@@ -61,8 +61,6 @@ var stories = map[string]func(*testing.T, Factory){
 	"a refresh keeps a session open":               refreshKeepsOpen,
 	"a late touch brings nothing back":             lateTouch,
 	"a stub is ignored until its login comes":      stubIsIgnored,
-	"users stand by newest activity":               usersByNewestActivity,
-	"a user without sessions leaves the list":      userLeaves,
 	"a user's newest login names them":             newestLoginNames,
 	"a foreign tenant sees nothing":                foreignTenant,
 	"one user sees only themselves":                onlyThemselves,
@@ -73,8 +71,8 @@ var stories = map[string]func(*testing.T, Factory){
 	"idle sessions are found in bounded steps":     idleSessions,
 	"a past moment is answered":                    pastMoment,
 	"sweep forgets the old and keeps the rest":     sweepForgets,
+	"ten thousand users are walked":                tenThousandUsers,
 	"a page token is good for its query only":      pageTokens,
-	"counts are those of a reckoning by hand":      countsAreExact,
 	"readers see all of a batch or nothing":        batchesAreAtomic,
 }
 
@@ -82,6 +80,8 @@ var filterStories = map[string]func(*testing.T, Factory){
 	"a filter ignores case and knows no wildcards":      filterIsLiteral,
 	"counts stop where the query says":                  countsStop,
 	"paging shows everybody once while they are active": pagingUnderChurn,
-	"ten thousand users are walked":                     tenThousandUsers,
+	"users stand by newest activity":                    usersByNewestActivity,
+	"a user without sessions leaves the list":           userLeaves,
+	"counts are those of a reckoning by hand":           countsAreExact,
 	"a filter finds whoever has it in a name":           filterFinds,
 }

@@ -2,6 +2,7 @@ package activesessionstest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -149,4 +150,38 @@ func matchesOf(logins []eventlog.Recorded, filter string) []string {
 		}
 	}
 	return matches
+}
+
+// expectFiltered walks a filtered list.
+func expectFiltered(
+	rt *rapid.T, store Store, rows map[events.Key]activesessions.Session, names map[string]string, q activesessions.UsersQuery,
+) {
+	q.Filter = rapid.SampledFrom([]string{"x", "o", "ZO", "'", "null", "b\\"}).Draw(rt, "filter")
+	q.PageSize, q.CountAtMost = rapid.IntRange(0, 2).Draw(rt, "page size"), rapid.IntRange(0, 2).Draw(rt, "count at most")
+	want, sessions := map[string]bool{}, 0
+	for _, row := range rows {
+		if isShown(&row, &q) {
+			sessions++
+			if strings.Contains(names[row.User], activesessions.Fold(q.Filter)) {
+				want[row.User] = true
+			}
+		}
+	}
+	got := map[string]bool{}
+	for more := true; more; more = q.PageToken != "" {
+		page, err := store.Users(rt.Context(), q)
+		if err != nil {
+			rt.Fatalf("users: %v", err)
+		}
+		if page.Total != q.Counted(len(want)) || page.Sessions != sessions {
+			rt.Fatalf("%+v counts %d users of %d sessions, want %d and %d", q, page.Total, page.Sessions, q.Counted(len(want)), sessions)
+		}
+		for _, u := range page.Users {
+			got[u.ID] = true
+		}
+		q.PageToken = page.NextToken
+	}
+	if !maps.Equal(want, got) {
+		rt.Fatalf("%+v finds %v, want %v", q, got, want)
+	}
 }

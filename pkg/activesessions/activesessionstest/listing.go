@@ -204,22 +204,25 @@ func usersByNewestActivity(t *testing.T, factory Factory) {
 	}
 }
 
+// expectUsers lists everybody, with and without a filter that all match.
 func expectUsers(t *testing.T, s *shop, want ...string) {
 	t.Helper()
-	var got []string
-	for _, u := range s.users(activesessions.UsersQuery{}).Users {
-		got = append(got, u.ID)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("users are %v, want %v", got, want)
-	}
-	for size := 1; size < 3; size++ {
-		got = got[:0]
-		for _, u := range s.walk(activesessions.UsersQuery{PageSize: size}, func() {}) {
+	for _, filter := range []string{"", "till"} {
+		var got []string
+		for _, u := range s.users(activesessions.UsersQuery{Filter: filter}).Users {
 			got = append(got, u.ID)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("users in pages of %d are %v, want %v", size, got, want)
+			t.Errorf("filter %q: users are %v, want %v", filter, got, want)
+		}
+		for size := 1; size < 3; size++ {
+			got = got[:0]
+			for _, u := range s.walk(activesessions.UsersQuery{Filter: filter, PageSize: size}, func() {}) {
+				got = append(got, u.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("filter %q: users in pages of %d are %v, want %v", filter, size, got, want)
+			}
 		}
 	}
 }
@@ -245,6 +248,15 @@ func newestLoginNames(t *testing.T, factory Factory) {
 	}
 	if got := s.users(activesessions.UsersQuery{Filter: "till"}).Total; got != 0 {
 		t.Errorf("a former name is still found %d times", got)
+	}
+	// A second login under one key tells no news of the session, but a name.
+	again := s.login("ana", "1")
+	again.Expires, again.Personal.DisplayName = again.Expires-1000, "Back office"
+	expectRefs(t, s.happens(again), activesessions.UserRef{Tenant: tenant, User: "ana"})
+	expectRefs(t, s.happens(again))
+	u = s.users(activesessions.UsersQuery{Filter: "office"}).Users[0]
+	if u.DisplayName != "Back office" || u.Sessions != 2 {
+		t.Errorf("the user is %+v, want the name of the newest login and 2 sessions", u)
 	}
 }
 

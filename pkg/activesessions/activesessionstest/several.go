@@ -110,6 +110,8 @@ func countsStop(t *testing.T, factory Factory) {
 	}
 	s.happens(s.login("somebody", "s"))
 	s.advance(time.Hour)
+	s.expectCounts(7, activesessions.UsersQuery{PageSize: 2})
+	s.expectCounts(6, activesessions.UsersQuery{PageSize: 2, Filter: "USER"})
 	s.expectCounts(7, activesessions.UsersQuery{})
 	s.expectCounts(6, activesessions.UsersQuery{Filter: "USER"})
 	s.expectCounts(1, activesessions.UsersQuery{Filter: "b"})
@@ -122,7 +124,6 @@ func countsStop(t *testing.T, factory Factory) {
 // expectCounts asks with every bound around a number of users.
 func (s *shop) expectCounts(users int, query activesessions.UsersQuery) {
 	s.t.Helper()
-	query.PageSize = 2
 	exact := s.users(query)
 	if exact.Total != users {
 		s.t.Errorf("%+v counts %d users, want %d", query, exact.Total, users)

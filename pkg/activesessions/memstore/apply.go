@@ -95,7 +95,7 @@ func (s *Store) merge(facts []eventlog.Recorded) []*user {
 	return changed
 }
 
-// mergeFact returns the user if the fact changed a row of it.
+// mergeFact returns the user if the fact changed a row of it or its name.
 func (s *Store) mergeFact(fact *eventlog.Recorded) *user {
 	var dev device.Device
 	switch event := fact.Event.(type) {
@@ -106,11 +106,11 @@ func (s *Store) mergeFact(fact *eventlog.Recorded) *user {
 		return nil
 	}
 	r := s.row(fact.Event.SessionKey())
-	r.user.hear(fact)
+	renamed := r.user.hear(fact)
 	merged := activesessions.Merge(r.session(), *fact, dev)
 	changed := false
 	s.refile(r, func() { changed = r.set(&merged) })
-	if !changed {
+	if !changed && !renamed {
 		return nil
 	}
 	return r.user

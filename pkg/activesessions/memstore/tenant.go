@@ -138,13 +138,16 @@ func (u *user) detach(r *row) {
 	*rows = (*rows)[:last]
 }
 
-// hear takes over who a login says the user is, if no later login spoke.
-func (u *user) hear(fact *eventlog.Recorded) {
+// hear takes over who a login says the user is, if no later login spoke, and
+// reports whether that is news.
+func (u *user) hear(fact *eventlog.Recorded) bool {
 	login, ok := fact.Event.(events.LoggedIn)
-	if ok && fact.Sequence >= u.loginSequence {
-		p := login.Personal
-		u.who, u.loginSequence = u.identity(p.Username, p.DisplayName, p.AvatarURL), fact.Sequence
+	if !ok || fact.Sequence < u.loginSequence {
+		return false
 	}
+	before, p := u.who, login.Personal
+	u.who, u.loginSequence = u.identity(p.Username, p.DisplayName, p.AvatarURL), fact.Sequence
+	return u.who != before
 }
 
 // identity is nearly always the one that the user has.

@@ -21,12 +21,7 @@ var migrations embed.FS
 func migrate(ctx context.Context, config *pgx.ConnConfig, schema string, logger *slog.Logger) (err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithSessionLocker(schemaLock{schema}), goose.WithTableName("migrations"), goose.WithDisableGlobalRegistry(true))
+	provider, err := newProvider(db, schema)
 	if err != nil {
 		return err
 	}
@@ -38,6 +33,15 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, schema string, logger 
 		logger.InfoContext(ctx, "read model migrated", "schema", schema, "migration", result.Source.Path, "took", result.Duration)
 	}
 	return err
+}
+
+func newProvider(db *sql.DB, schema string) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithSessionLocker(schemaLock{schema}), goose.WithTableName("migrations"), goose.WithDisableGlobalRegistry(true))
 }
 
 // schemaLock keeps migrations of one schema to one process at a time. It waits in

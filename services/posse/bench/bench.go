@@ -22,13 +22,16 @@ var ErrUnknownPart = errors.New("bench: unknown part")
 // Config says what to measure.
 type Config struct {
 	// Postgres is the URL of an empty database; it is filled and left so.
-	// Required for the parts projector and commands.
+	// Required for the parts projector, commands and screen.
 	Postgres string
 	// Dir holds the logs while they are measured; "" makes a temporary folder.
 	Dir string
 	// Users and Events is how full the log is for Terminate and Logout All;
 	// 0 means 200,000 and 2,000,000.
 	Users, Events int
+	// Sessions are how many active ones the Sessions screen is asked for, one after
+	// the other; none means 10,000 and 1,000,000.
+	Sessions []int
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
 	Rounds int
 	// Watch is the load of the part watchers.
@@ -52,6 +55,7 @@ var parts = []part{
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},
 	{"watchers", measureWatchers},
+	{"screen", measureScreen},
 	{"commands", measureCommands},
 }
 
@@ -107,6 +111,9 @@ func (c *Config) check() error {
 	}
 	if c.Events == 0 {
 		c.Events = 2_000_000
+	}
+	if len(c.Sessions) == 0 {
+		c.Sessions = []int{10_000, 1_000_000}
 	}
 	if c.Rounds == 0 {
 		c.Rounds = 3

@@ -55,10 +55,10 @@ func measureWatchers(ctx context.Context, r *run) error {
 	}
 	err = r.watch(ctx, shop, load)
 	shop.close()
-	if err != nil {
-		return fmt.Errorf("%w%s", err, shop.query.complaints())
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w%s", err, shop.query.complaints())
 	}
-	return nil
+	return err
 }
 
 // watch measures with no screen first, and then with as many as the load says.

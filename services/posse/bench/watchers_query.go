@@ -31,26 +31,23 @@ type queryService struct {
 	api, admin string // URLs
 	cancel     context.CancelFunc
 	ended      chan struct{}
-	log        bytes.Buffer // complete when it has ended
+	// What follows is complete when it has ended.
+	log  bytes.Buffer
+	died string // how it ended if nobody asked it to
 }
 
 // startQuery runs this program again, in a folder that has its keys, and waits
 // until it is ready.
 func startQuery(ctx context.Context, dir string, env ...string) (*queryService, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	q := &queryService{ended: make(chan struct{})}
 	ctx, q.cancel = context.WithCancel(ctx)
 	file := filepath.Join(dir, "query.ready")
-	command := exec.CommandContext(ctx, program, "query")
-	command.Args[0] = "posse" // by which a program that is posse among others knows
-	command.Env = append(withoutOurs(os.Environ()), append(env,
-		"POSSE_LISTEN=127.0.0.1:0", "POSSE_ADMIN_LISTEN=127.0.0.1:0", "POSSE_LOG_LEVEL=warn", "POSSE_READY_FILE="+file)...)
+	command, err := queryCommand(ctx, append(env, "POSSE_READY_FILE="+file))
+	if err != nil {
+		q.cancel()
+		return nil, err
+	}
 	command.Stdout, command.Stderr = &q.log, &q.log
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = queryEnd
 	if err := command.Start(); err != nil {
 		q.cancel()
 		return nil, err
@@ -58,6 +55,9 @@ func startQuery(ctx context.Context, dir string, env ...string) (*queryService, 
 	go func() {
 		defer close(q.ended)
 		_ = command.Wait()
+		if ctx.Err() == nil {
+			q.died = command.ProcessState.String()
+		}
 		q.cancel()
 	}()
 	if err := q.awaitReady(ctx, file); err != nil {
@@ -65,6 +65,21 @@ func startQuery(ctx context.Context, dir string, env ...string) (*queryService, 
 		return nil, fmt.Errorf("posse query: %w%s", err, q.complaints())
 	}
 	return q, nil
+}
+
+// queryCommand ends with the context: by itself, or else by force.
+func queryCommand(ctx context.Context, env []string) (*exec.Cmd, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, program, "query")
+	command.Args[0] = "posse" // a program that is posse among others goes by it
+	command.Env = append(withoutOurs(os.Environ()), append(env,
+		"POSSE_LISTEN=127.0.0.1:0", "POSSE_ADMIN_LISTEN=127.0.0.1:0", "POSSE_LOG_LEVEL=warn")...)
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = queryEnd
+	return command, nil
 }
 
 // withoutOurs keeps what is meant for this process from the one that it starts.
@@ -97,14 +112,17 @@ func (q *queryService) stop() {
 	<-q.ended
 }
 
-// complaints is what a process that has ended wrote first, for an error: what it
+// complaints are what a process that has ended wrote first, for an error: what it
 // wrote last is about the end.
 func (q *queryService) complaints() string {
-	written := strings.TrimSpace(q.log.String())
-	if written == "" {
-		return ""
+	var text string
+	if q.died != "" {
+		text = "\nposse query died: " + q.died
 	}
-	return "\nposse query wrote:\n" + written[:min(len(written), maxComplaints)]
+	if written := strings.TrimSpace(q.log.String()); written != "" {
+		text += "\nposse query wrote:\n" + written[:min(len(written), maxComplaints)]
+	}
+	return text
 }
 
 // cpu is how many seconds of processors the process has used, as the kernel

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func (s *openScreen) follow(ctx context.Context) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w: the stream broke: %w", errNotLive, errors.Join(io.ErrUnexpectedEOF, lines.Err()))
+	return fmt.Errorf("%w: the stream broke: %w", errNotLive, cmp.Or(lines.Err(), io.ErrUnexpectedEOF))
 }
 
 func (s *openScreen) tell(event string) error {

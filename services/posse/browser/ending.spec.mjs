@@ -216,11 +216,14 @@ test('the status line names gateways that have not confirmed', async ({ annex, p
   await expect(screen.outcome).toContainText('1 session ended. 1 of 2 gateways refuse it so far.');
   await expect(screen.outcome).toContainText('Waiting for: Annex');
   await expect(screen.card(stall.session)).toHaveCount(0);
-  await look(page, 'gateway-missing');
 
   process.kill(posse.annex.pid, 'SIGCONT');
   await expect(screen.outcome, 'it looks again by itself').toHaveText(/1 session ended\. 2 of 2 gateways refuse it, slowest [\d.,]+ ms\./);
+
+  // Looking takes a while, after which posse may not count the gateway any more.
+  process.kill(posse.annex.pid, 'SIGSTOP');
   await screen.terminate(counter.session).click();
   await screen.confirm();
-  await expect(screen.outcome).toContainText('2 of 2 gateways refuse it');
+  await expect(screen.outcome).toContainText('1 of 2 gateways refuse it so far.');
+  await look(page, 'gateway-missing');
 });

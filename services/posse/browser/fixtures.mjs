@@ -89,10 +89,11 @@ export const boss = { user: '1', roles: ['admin'], personal: { username: 'boss',
  * signIn has the page's browser signed in with a bearer token, as a page does that
  * embeds the screen. The session that got the token is signed out again, so that
  * the browser's is the user's only one. What people see of this is in
- * signing-in.spec.mjs.
+ * entering.spec.mjs.
  */
 export async function signIn(page, shop, { user, ...who }) {
   const { access, session } = await shop.login(user, { device: firefox, ...who });
+  await shop.shown(); // what they are called is looked up there
   const answer = await fetch(`${posse.url}/signin`, {
     method: 'POST', redirect: 'manual', body: new URLSearchParams({ token: access }),
     headers: { 'User-Agent': await page.evaluate(() => navigator.userAgent) },

@@ -54,16 +54,22 @@ export async function lineTo(target) {
   return line;
 }
 
-/** lineToPostgres makes a line to a database, which listens on a socket or a port. */
+/**
+ * lineToPostgres makes a line to a database, which listens on a socket or a port.
+ * A URL that names a socket has no host where others have theirs, which URL takes
+ * for a mistake.
+ */
 export async function lineToPostgres(target) {
-  const url = new URL(target);
-  const host = url.searchParams.get('host') || url.hostname;
-  const port = url.searchParams.get('port') || url.port || '5432';
-  const line = new Line(host.startsWith('/') ? { path: join(host, `.s.PGSQL.${port}`) } : { host, port: Number(port) });
-  const dir = mkdtempSync(join(tmpdir(), 'posse-line-'));
-  line.remove = () => rmSync(dir, { recursive: true });
-  await line.listen(join(dir, `.s.PGSQL.${port}`));
-  url.searchParams.set('host', dir);
-  line.url = url.href;
+  const [, before, query = ''] = /^([^?]*)\??(.*)$/.exec(target);
+  const parameters = new URLSearchParams(query);
+  const [, host = 'localhost', port = '5432'] = /^[^/]*\/\/(?:[^/@]*@)?([^/:]+)(?::(\d+))?/.exec(before) ?? [];
+  const socket = `.s.PGSQL.${parameters.get('port') ?? port}`;
+  const dir = parameters.get('host');
+  const line = new Line(dir ? { path: join(dir, socket) } : { host, port: Number(port) });
+  const own = mkdtempSync(join(tmpdir(), 'posse-line-'));
+  line.remove = () => rmSync(own, { recursive: true });
+  await line.listen(join(own, socket));
+  parameters.set('host', own);
+  line.url = `${before}?${parameters}`;
   return line;
 }

@@ -15,7 +15,7 @@ const schemes = ['light', 'dark'];
 
 /** accessible expects that axe finds nothing. The policy of the page is no matter to it. */
 export async function accessible(page, state) {
-  await page.evaluate(axe);
+  if (!await page.evaluate(() => 'axe' in globalThis)) await page.evaluate(axe);
   const { violations } = await page.evaluate((values) => globalThis.axe.run(document, {
     runOnly: { type: 'tag', values }, resultTypes: ['violations'],
   }), tags);
@@ -44,13 +44,11 @@ async function fits(page, state) {
 /**
  * look examines a state: with axe, narrow and dark as well as wide and light; at
  * every width, that nothing has to be scrolled sideways; and it keeps a screenshot
- * of each, for people. One topology is enough for the whole of it.
+ * of each, for people. It does so in one topology: the pages of the other are the
+ * same.
  */
-export async function look(page, state) {
-  if (posse.topology !== 'serve') {
-    await accessible(page, state);
-    return;
-  }
+export async function look(page, state, topology = 'serve') {
+  if (posse.topology !== topology) return;
   const before = page.viewportSize();
   for (const width of widths) {
     await page.setViewportSize({ width, height: before.height });

@@ -25,12 +25,12 @@ if (posse.postgres) {
       await screen.sessions.getByRole('link', { name: 'History' }).click();
       await expect(screen.sessions.getByRole('alert')).toContainText('Not available at the moment');
       await expect(screen.user('7'), 'the rest of the screen stays').toBeVisible();
-      await look(page, 'unavailable-pane');
+      await look(page, 'unavailable-pane', 'processes');
       const answer = await page.goto(`${query.addresses.api}/?user=7`);
       expect(answer.status()).toBe(503);
       expect(answer.headers()['retry-after']).toMatch(/^\d+$/);
       await expect(page.getByRole('alert')).toContainText('Not available at the moment');
-      await look(page, 'unavailable');
+      await look(page, 'unavailable', 'processes');
 
       line.mend();
       await page.getByRole('link', { name: 'Try again' }).click();

@@ -86,8 +86,9 @@ export class Shop {
   async shown() {
     // Positions are those of one log, so somebody of another shop can wait too,
     // and is no guest in this one.
-    lookout ??= Shop.open(`lookout-${process.pid}`).then((shop) => shop.login('lookout', { roles: ['admin'] }));
-    await ask('GET', `${posse.url}/v1/users?page_size=1&wait_for=${this.position}`, (await lookout).access);
+    lookout ??= Shop.open(`lookout-${process.pid}`);
+    const { access } = await (await lookout).login('lookout', { roles: ['admin'] }); // anew, since tokens are good for minutes
+    await ask('GET', `${posse.url}/v1/users?page_size=1&wait_for=${this.position}`, access);
   }
 }
 

@@ -105,13 +105,13 @@ func (s *Screen) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	f := failure{page: s.frame(r), RequestID: httpapi.RequestID(r.Context()), Retry: r.URL.RequestURI()}
 	if ctx, l, err := s.look(r, time.Time{}); err == nil && problem.Status < http.StatusInternalServerError {
-		f.nameYou(ctx, l)
+		f.nameYou(ctx, l) //nolint:contextcheck // it is the request's
 	}
 	f.Title, f.Text = failureTexts(languageOf(r), problem)
 	if r.Method == http.MethodPost {
 		f.Retry = intentOf(r.PostForm).URL() // to be asked again, for it is not known what was done
 	}
-	if e, ok := errors.AsType[*endedButUnseen](err); ok {
+	if e, ok := errors.AsType[*unseenError](err); ok {
 		f.Title, f.Text = f.Language.Say("failure.ended.title"), e.outcome.Sentence()+" "+f.Language.Say("failure.ended.text")
 		f.Retry = place{User: r.PostForm.Get("user")}.URL()
 	}
@@ -123,7 +123,7 @@ func (s *Screen) fail(w http.ResponseWriter, r *http.Request, err error) {
 		name = "failure-in-pane"
 		f.Pane = pane
 	}
-	if err := s.render(w, r, problem.Status, name, f); err != nil {
+	if err := s.render(w, r, problem.Status, name, &f); err != nil {
 		s.config.Logger.Error("failure page failed", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}

@@ -102,7 +102,7 @@ func (s *Screen) showEnded(w http.ResponseWriter, r *http.Request, i intent, beg
 	p := screenPage{page: s.frame(r), Alone: !l.Viewer.MayReadAll()}
 	p.Place = at
 	if p.Sessions, err = s.sessionsPane(ctx, l, p.page); err != nil {
-		return &endedButUnseen{o, err}
+		return &unseenError{o, err}
 	}
 	p.Sessions.Outcome = o
 	p.Sessions.mark(w)
@@ -110,20 +110,20 @@ func (s *Screen) showEnded(w http.ResponseWriter, r *http.Request, i intent, beg
 	h.Set("Hx-Retarget", "#sessions")
 	h.Set("Hx-Reswap", "outerMorph")
 	h.Set("Hx-Trigger", "posse:ended")
-	return s.render(w, r, http.StatusOK, "sessions", p)
+	return s.render(w, r, http.StatusOK, "sessions", &p)
 }
 
-// endedButUnseen says that sessions were ended, but that the list cannot be shown.
-type endedButUnseen struct {
+// unseenError says that sessions were ended, but that the list cannot be shown.
+type unseenError struct {
 	outcome *outcome
 	reason  error
 }
 
-func (e *endedButUnseen) Error() string {
+func (e *unseenError) Error() string {
 	return "screen: ended, but cannot show it: " + e.reason.Error()
 }
 
-func (e *endedButUnseen) Unwrap() error { return e.reason }
+func (e *unseenError) Unwrap() error { return e.reason }
 
 func (s *Screen) waitToShow(ctx context.Context, position uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, showWithin)

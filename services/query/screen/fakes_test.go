@@ -88,22 +88,22 @@ type ender struct {
 	after  func() // happens when it has ended something
 }
 
-func (e *ender) EndSession(_ context.Context, c commands.EndSession) (commands.Ended, error) {
+func (e *ender) EndSession(ctx context.Context, c commands.EndSession) (commands.Ended, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ones = append(e.ones, c)
-	rows, _, err := e.rig.store.Session(context.Background(), c.Caller.Principal.Tenant, c.Session)
+	rows, _, err := e.rig.store.Session(ctx, c.Caller.Principal.Tenant, c.Session)
 	if err != nil {
 		return commands.Ended{}, commands.NewError(commands.ReasonNotFound, "there is no such session")
 	}
-	return e.end(c.Caller, c.Reasons, rows[:1])
+	return e.end(ctx, c.Caller, c.Reasons, rows[:1])
 }
 
-func (e *ender) EndUser(_ context.Context, c commands.EndUser) (commands.Ended, error) {
+func (e *ender) EndUser(ctx context.Context, c commands.EndUser) (commands.Ended, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.users = append(e.users, c)
-	rows, _, err := e.rig.store.Sessions(context.Background(), activesessions.SessionsQuery{
+	rows, _, err := e.rig.store.Sessions(ctx, activesessions.SessionsQuery{
 		Tenant: c.Caller.Principal.Tenant, User: c.User, Now: e.rig.clock.now(),
 	})
 	if err != nil {
@@ -113,10 +113,12 @@ func (e *ender) EndUser(_ context.Context, c commands.EndUser) (commands.Ended, 
 	if c.Except != "" && len(others) == len(rows) {
 		return commands.Ended{}, commands.NewError(commands.ReasonNotFound, "the session to be kept is not active")
 	}
-	return e.end(c.Caller, c.Reasons, others)
+	return e.end(ctx, c.Caller, c.Reasons, others)
 }
 
-func (e *ender) end(caller commands.Caller, reasons commands.Reasons, rows []activesessions.Session) (commands.Ended, error) {
+func (e *ender) end(
+	ctx context.Context, caller commands.Caller, reasons commands.Reasons, rows []activesessions.Session,
+) (commands.Ended, error) {
 	if e.away != nil {
 		return commands.Ended{}, e.away
 	}
@@ -131,7 +133,7 @@ func (e *ender) end(caller commands.Caller, reasons commands.Reasons, rows []act
 			ended.Position++
 			continue
 		}
-		ended.Position = e.rig.record(events.StreamSessions, events.Revoked{
+		ended.Position = e.rig.apply(ctx, events.StreamSessions, events.Revoked{
 			Key: row.Key, EventTimestamp: events.TimestampOf(e.rig.clock.now()), Cause: events.CauseTerminate,
 			InitiatingEntity: events.InitiatedByAdmin, Expires: events.TimestampOf(row.Expires), CommandID: "command",
 			Actor:    events.Actor{User: caller.Principal.User, Session: caller.Principal.Session},

@@ -91,8 +91,12 @@ func everyPage(r *rig, tag string, see func(name string, page *node)) {
 	see("alone", r.get("carl", "/", language...).page())
 	see("forbidden", r.get("otto", "/end?user=carl&all=1", language...).page())
 	for _, test := range []struct{ target, path string }{
-		{"section#sessions", "/?user=carl"}, {"div#user-list-pane", "/users?q=the"}, {"div#dialog-body", "/end?user=carl&session=carl-1"},
-		{"li#more-item", "/users?after=x"}, {"div#outcome-body", "/outcome?position=1&ended=1"}, {"div#outcome-body", "/outcome?position=1&ended=0"},
+		{"section#sessions", "/?user=carl"},
+		{"div#user-list-pane", "/users?q=the"},
+		{"div#dialog-body", "/end?user=carl&session=carl-1"},
+		{"li#more-item", "/users?after=x"},
+		{"div#outcome-body", "/outcome?position=1&ended=1"},
+		{"div#outcome-body", "/outcome?position=1&ended=0"},
 	} {
 		see(test.path, r.pane("anna", test.target, test.path, language...).page())
 	}
@@ -103,7 +107,8 @@ func everyPage(r *rig, tag string, see func(name string, page *node)) {
 
 func signInViews() []signin.View {
 	views := []signin.View{
-		{Status: http.StatusOK}, {Status: http.StatusOK, Provider: "Example ID", Next: "/?user=carl"},
+		{Status: http.StatusOK},
+		{Status: http.StatusOK, Provider: "Example ID", Next: "/?user=carl"},
 		{Status: http.StatusOK, Link: "the-link", Who: signin.Identity{Tenant: "shop", User: "anna", DisplayName: "Anna"}, Expires: afternoon.Add(time.Minute)},
 	}
 	for _, notice := range []signin.Notice{

@@ -15,7 +15,9 @@ import (
 )
 
 // announcer is a bus on which a test speaks.
-type announcer struct{ handle func(subject string, data []byte) }
+type announcer struct {
+	handle func(subject string, data []byte)
+}
 
 func (a *announcer) Subscribe(_ string, handle func(subject string, data []byte)) (func(), error) {
 	a.handle = handle
@@ -30,8 +32,15 @@ func (a *announcer) say(position uint64, users ...string) {
 	a.handle(events.ChangedSubject("shop"), data)
 }
 
-// inCrowd runs a test with open screens that pulse every second.
-func inCrowd(t *testing.T, config changes.Config, test func(t *testing.T, l *live, bus *announcer)) {
+// stage is where a test has open screens, which pulse every second.
+type stage struct {
+	*testing.T
+
+	live *live
+	bus  *announcer
+}
+
+func inCrowd(t *testing.T, config changes.Config, test func(s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bus := &announcer{}
@@ -42,7 +51,7 @@ func inCrowd(t *testing.T, config changes.Config, test func(t *testing.T, l *liv
 		ended := make(chan error, 1)
 		go func() { ended <- hub.Run(ctx) }()
 		synctest.Wait()
-		test(t, newLive(Config{Changes: hub, PulseEvery: time.Second}), bus)
+		test(&stage{t, newLive(Config{Changes: hub, PulseEvery: time.Second}), bus})
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -50,11 +59,11 @@ func inCrowd(t *testing.T, config changes.Config, test func(t *testing.T, l *liv
 	})
 }
 
-func enter(t *testing.T, l *live, user string) *member {
-	t.Helper()
-	m, err := l.join("shop", user, changes.Mark{}, changes.Mark{})
+func (s *stage) enter(user string) *member {
+	s.Helper()
+	m, err := s.live.join("shop", user, changes.Mark{}, changes.Mark{})
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	synctest.Wait()
 	return m
@@ -63,51 +72,51 @@ func enter(t *testing.T, l *live, user string) *member {
 func TestACrowdThatIsTooSlowTellsOfEverything(t *testing.T) {
 	t.Parallel()
 	slow := 0
-	inCrowd(t, changes.Config{Slow: func() { slow++ }}, func(t *testing.T, l *live, bus *announcer) {
-		m := enter(t, l, "anna")
+	inCrowd(t, changes.Config{Slow: func() { slow++ }}, func(s *stage) {
+		m := s.enter("anna")
 		defer m.leave()
 
-		l.mu.Lock() // the crowd cannot go on
+		s.live.mu.Lock() // the crowd cannot go on
 		for i := range 100 {
-			bus.say(uint64(i+1), fmt.Sprint("user-", i))
+			s.bus.say(uint64(i+1), fmt.Sprint("user-", i))
 		}
-		number := l.crowds["shop"].number
-		l.mu.Unlock()
+		number := s.live.crowds["shop"].number
+		s.live.mu.Unlock()
 		synctest.Wait()
 		if slow != 1 {
-			t.Fatalf("%d crowds were cut off, want one", slow)
+			s.Fatalf("%d crowds were cut off, want one", slow)
 		}
 		if p, check := m.take(); !p.all || !p.moved || !check {
-			t.Errorf("the pulse is %+v, check is %v", p, check)
+			s.Errorf("the pulse is %+v, check is %v", p, check)
 		}
-		if now, watched := l.pulseOf("shop"); !watched || now <= number {
-			t.Errorf("the pulse has number %d, after %d", now, number)
+		if now, watched := s.live.pulseOf("shop"); !watched || now <= number {
+			s.Errorf("the pulse has number %d, after %d", now, number)
 		}
 
-		bus.say(200, "carl")
+		s.bus.say(200, "carl")
 		<-time.After(gatherFor)
 		synctest.Wait()
 		if p, _ := m.take(); p.all || !p.moved || !p.concerns("carl") || p.concerns("anna") {
-			t.Errorf("then the pulse is %+v", p)
+			s.Errorf("then the pulse is %+v", p)
 		}
 	})
 }
 
 func TestACrowdWaitsUntilThereIsRoomForIt(t *testing.T) {
 	t.Parallel()
-	inCrowd(t, changes.Config{MaxWatchers: 2}, func(t *testing.T, l *live, bus *announcer) {
-		m := enter(t, l, "anna")
-		other, err := l.hub.Watch("other", "", changes.Mark{})
+	inCrowd(t, changes.Config{MaxWatchers: 2}, func(s *stage) {
+		m := s.enter("anna")
+		other, err := s.live.hub.Watch("other", "", changes.Mark{})
 		if err != nil {
-			t.Fatal(err)
+			s.Fatal(err)
 		}
-		c := l.crowds["shop"]
+		c := s.live.crowds["shop"]
 		answers := make(chan *changes.Watching)
-		go func() { answers <- c.again(t.Context()) }()
+		go func() { answers <- c.again(s.Context()) }()
 		<-time.After(10 * time.Second)
 		select {
 		case <-answers:
-			t.Fatal("it watches where there is no room")
+			s.Fatal("it watches where there is no room")
 		default:
 		}
 		other.Stop()
@@ -118,16 +127,16 @@ func TestACrowdWaitsUntilThereIsRoomForIt(t *testing.T) {
 
 func TestACrowdThatWaitsForRoomEnds(t *testing.T) {
 	t.Parallel()
-	inCrowd(t, changes.Config{MaxWatchers: 1}, func(t *testing.T, l *live, _ *announcer) {
-		m := enter(t, l, "anna")
+	inCrowd(t, changes.Config{MaxWatchers: 1}, func(s *stage) {
+		m := s.enter("anna")
 		defer m.leave()
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(s.Context())
 		answers := make(chan *changes.Watching)
-		go func() { answers <- l.crowds["shop"].again(ctx) }()
+		go func() { answers <- s.live.crowds["shop"].again(ctx) }()
 		synctest.Wait()
 		cancel()
 		if w := <-answers; w != nil {
-			t.Error("who has left watches on")
+			s.Error("who has left watches on")
 		}
 	})
 }

@@ -84,7 +84,7 @@ func (s *Screen) showScreen(w http.ResponseWriter, r *http.Request) error {
 	}
 	if target(r) == "sessions" {
 		p.Sessions.mark(w)
-		return s.render(w, r, http.StatusOK, "sessions", p)
+		return s.render(w, r, http.StatusOK, "sessions", &p)
 	}
 	if p.Users, err = s.usersPane(ctx, l, p.page, 0); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *Screen) showScreen(w http.ResponseWriter, r *http.Request) error {
 	if p.Sessions.Missing {
 		status = http.StatusNotFound
 	}
-	return s.render(w, r, status, "page", p)
+	return s.render(w, r, status, "page", &p)
 }
 
 // showBadMoment says that a moment is none, or has not come yet.
@@ -114,14 +114,14 @@ func (s *Screen) showBadMoment(w http.ResponseWriter, r *http.Request, moment st
 	if pane := target(r); pane != "" {
 		f.Pane, name = pane, "failure-in-pane"
 	}
-	return s.render(w, r, http.StatusUnprocessableEntity, name, f)
+	return s.render(w, r, http.StatusUnprocessableEntity, name, &f)
 }
 
 // Watches reports whether the page shows what changes.
-func (page) Watches() bool { return false }
+func (*page) Watches() bool { return false }
 
 // Watches implements that of page.
-func (screenPage) Watches() bool { return true }
+func (*screenPage) Watches() bool { return true }
 
 // nameYou puts the viewer's name to their id, if it is known.
 func (p *page) nameYou(ctx context.Context, l *reads.Lens) {
@@ -155,11 +155,11 @@ func nameOf(displayName, username, id string) string {
 }
 
 // In is the address of the page in another language.
-func (p page) In(tag string) string {
+func (p *page) In(tag string) string {
 	q := p.here.Query()
 	q.Set("lang", tag)
 	return address(p.here.Path, q)
 }
 
 // PastMoment is the moment that the page is about.
-func (p page) PastMoment() instant { return momentOf(p.Place.At) }
+func (p *page) PastMoment() instant { return momentOf(p.Place.At) }

@@ -1,6 +1,7 @@
 package screen_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,11 +21,12 @@ import (
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/httpapi"
+	"github.com/posse-pos/posse/pkg/pgtest"
 	"github.com/posse-pos/posse/services/query/changes"
 	"github.com/posse-pos/posse/services/query/screen"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Stopping(m)) }
 
 // afternoon is when the tests happen, unless they say otherwise.
 var afternoon = time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
@@ -43,7 +45,7 @@ type rig struct {
 	*testing.T
 
 	clock   *clock
-	store   *memstore.Store
+	store   store
 	reader  *reader
 	wire    *wire
 	hub     *changes.Hub
@@ -54,6 +56,12 @@ type rig struct {
 	screen  *screen.Screen
 	handler http.Handler
 	at      map[string]eventlog.Position
+}
+
+// store is a read model that can be written and read.
+type store interface {
+	activesessions.Writer
+	activesessions.Reader
 }
 
 type change func(*screen.Config)
@@ -109,6 +117,11 @@ func (r *rig) build(change ...change) {
 // record applies facts to the read model, each at the next sequence.
 func (r *rig) record(stream string, facts ...events.Event) uint64 {
 	r.Helper()
+	return r.apply(r.Context(), stream, facts...)
+}
+
+func (r *rig) apply(ctx context.Context, stream string, facts ...events.Event) uint64 {
+	r.Helper()
 	from := r.at[stream]
 	from.Stream = stream
 	to := from
@@ -127,7 +140,7 @@ func (r *rig) record(stream string, facts ...events.Event) uint64 {
 		}
 	}
 	batch.To = to
-	if _, err := r.store.Apply(r.Context(), batch); err != nil {
+	if _, err := r.store.Apply(ctx, batch); err != nil {
 		r.Fatal(err)
 	}
 	r.at[stream] = to
@@ -220,7 +233,7 @@ func (a answer) page() *node {
 func (r *rig) send(who, method, path, body string, header ...string) answer {
 	r.Helper()
 	request := httptest.NewRequestWithContext(r.Context(), method, path, strings.NewReader(body))
-	request.Header.Set("X-Request-Id", "one")
+	request.Header.Set("X-Request-ID", "one")
 	request.Header.Set("X-Test-Who", who)
 	if method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -122,7 +122,8 @@ func New(config Config) (*Screen, error) {
 	s := &Screen{config: config, policy: policy(config.FrameAncestors), avatars: newAvatars(config)}
 	s.live = newLive(config)
 	s.reads = reads.New(config.Store, config.Now, config.Logger)
-	s.refreshes = reads.New(&sharedReads{Reader: config.Store, live: s.live, known: newCache[sharedRead](maxShared)}, config.Now, config.Logger)
+	shared := &sharedReads{Reader: config.Store, live: s.live, known: newCache[sharedRead](maxShared)}
+	s.refreshes = reads.New(shared, config.Now, config.Logger)
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}

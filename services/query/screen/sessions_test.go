@@ -209,13 +209,13 @@ func TestActivityIsShown(t *testing.T) {
 func TestInitialsAndColours(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	for id, name := range map[string]string{"1": "ada lovelace", "2": "Çelik", "3": "李 小龍", "4": "…", "5": "Jean-Luc van der Berg"} {
+	for id, name := range map[string]string{"1": "ada lovelace", "2": "Çelik", "3": "\u674e \u5c0f\u9f8d", "4": "…", "5": "Jean-Luc van der Berg"} {
 		login := r.login(id, "s-"+id, till, 0)
 		login.Personal.DisplayName = name
 		r.signedIn(login)
 	}
 	page := r.get("anna", "/").want(http.StatusOK)
-	for id, want := range map[string]string{"1": "AL", "2": "Ç", "3": "李小", "4": "?", "5": "JB"} {
+	for id, want := range map[string]string{"1": "AL", "2": "Ç", "3": "\u674e\u5c0f", "4": "?", "5": "JB"} {
 		avatar := page.one("a.user[data-user=" + id + "] .avatar")
 		same(t, id, avatar.one(".avatar").says()+avatar.kids[0].text, want)
 		same(t, id, avatar.attr["aria-hidden"], "true")

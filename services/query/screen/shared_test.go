@@ -3,6 +3,7 @@ package screen_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -123,7 +124,7 @@ func TestASharedReadUndoesNothing(t *testing.T) {
 		own := r.refreshed("anna", fmt.Sprintf("/?refresh=%d&user=carl", position))
 		equal(r.T, "who did it", sessionsOf(own), "carl-2")
 		list := r.refreshed("anna", fmt.Sprintf("/users?refresh=%d", position))
-		same(r.T, "the list's position", list.one("#user-list-pane").attr["data-position"], fmt.Sprint(position))
+		same(r.T, "the list's position", list.one("#user-list-pane").attr["data-position"], strconv.FormatUint(position, 10))
 	})
 }
 

@@ -20,6 +20,10 @@ func (p *signInPage) WhoName() string {
 	return nameOf(p.Who.DisplayName, p.Who.Username, p.Who.User)
 }
 
+// Unavailable answers somebody who has signed in, while nobody can tell whether
+// they still are.
+func (s *Screen) Unavailable(w http.ResponseWriter, r *http.Request, err error) { s.fail(w, r, err) }
+
 // SignIn implements signin.Pages.
 func (s *Screen) SignIn(w http.ResponseWriter, r *http.Request, view signin.View) {
 	p := &signInPage{page: s.frame(r), View: view}

@@ -151,7 +151,7 @@ func (f *follower) Write(data []byte) (int, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, line := range strings.Split(string(data), "\n") {
+	for line := range strings.SplitSeq(string(data), "\n") {
 		if name, ok := strings.CutPrefix(line, "event: "); ok {
 			f.events = append(f.events, name)
 		} else if line == ":" {

@@ -140,7 +140,10 @@ func (p *usersPane) limit(total int) int {
 }
 
 func (s *Screen) row(at place, u reads.User) userRow {
-	return userRow{User: u, Selected: u.ID == at.User, Past: at.Past(), URL: at.OfUser(u.ID).URL(), Avatar: s.avatars.address(u.ID, u.AvatarURL)}
+	return userRow{
+		User: u, Selected: u.ID == at.User, Past: at.Past(),
+		URL: at.OfUser(u.ID).URL(), Avatar: s.avatars.address(u.ID, u.AvatarURL),
+	}
 }
 
 // putYouFirst moves the viewer to the top, from wherever in the list they are.

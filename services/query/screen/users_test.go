@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,10 +137,7 @@ func TestAFilterIsBounded(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	r.shop()
-	long := ""
-	for range 100 {
-		long += "%C3%A4bcd" // äbcd
-	}
+	long := strings.Repeat("%C3%A4bcd", 100) // äbcd
 	page := r.get("anna", "/?q="+long).want(http.StatusOK)
 	if n := len(page.one("#q").attr["value"]); n > 256 || n < 250 {
 		t.Errorf("the filter is %d bytes long", n)
@@ -221,8 +219,8 @@ func TestAPageTokenThatIsNoneIsRefused(t *testing.T) {
 func TestARefreshShowsAsManyAsWereLoaded(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
-	r.crowd(2600)
-	for rows, want := range map[string]int{"0": 51, "-5": 51, "x": 51, "51": 52, "150": 151, "700": 701, "2000": 2001, "99999999": 2001} {
+	r.crowd(2200)
+	for rows, want := range map[string]int{"0": 51, "-5": 51, "x": 51, "51": 52, "700": 701, "99999999": 2001} {
 		a := r.pane("anna", "div#user-list-pane", "/users?refresh=&rows="+rows)
 		list := a.want(http.StatusOK)
 		if got := len(usersOf(list)); got != want {

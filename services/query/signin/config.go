@@ -38,6 +38,10 @@ type Config struct {
 	Ended func(ctx context.Context, tenant, session string) (bool, error)
 	// Pages draws the pages. Required.
 	Pages Pages
+	// Unavailable answers, for pages and their scripts, who has a good cookie while
+	// nobody can tell whether its session has ended. Nil means that the sign-in page
+	// says so.
+	Unavailable func(w http.ResponseWriter, r *http.Request, err error)
 	// Bearer knows access tokens that are posted to /signin. Nil means that none
 	// are taken.
 	Bearer principal.Authenticator

@@ -58,7 +58,7 @@ func newLiar(t *testing.T) *liar {
 		switch isPublic := !basic && r.PostFormValue("client_id") == "posse"; {
 		case l.token != nil:
 			l.token(w, r)
-		case l.secret == "" && isPublic, basic && id == "posse" && secret == l.secret:
+		case l.secret == "" && isPublic, l.secret != "" && basic && id == "posse" && secret == l.secret:
 			l.answer(t, w)
 		default:
 			http.Error(w, "who are you?", http.StatusUnauthorized)

@@ -42,11 +42,16 @@ func (s *SignIn) touch(r *http.Request, p principal.Principal) {
 
 // cannotTell answers somebody who may well have signed in.
 func (s *SignIn) cannotTell(w http.ResponseWriter, r *http.Request, err error) {
-	if isScript(r) || !isNavigation(r) {
+	switch {
+	case !isScript(r) && !isNavigation(r):
 		httpapi.ProblemOf(err).Write(w, r)
-		return
+	case s.config.Unavailable != nil:
+		s.config.Unavailable(w, r, err)
+	case isScript(r):
+		httpapi.ProblemOf(err).Write(w, r)
+	default:
+		s.refuse(w, r, err, nextOf(r))
 	}
-	s.refuse(w, r, err, nextOf(r))
 }
 
 func (s *SignIn) askToSignIn(w http.ResponseWriter, r *http.Request, err error) {

@@ -46,7 +46,7 @@ type View struct {
 // Identity is somebody who signs in.
 type Identity struct {
 	Tenant, User                     string
-	Username, DisplayName, AvatarURL string // for people; "" for none
+	Username, DisplayName, AvatarURL string   // for people; "" for none
 	Roles                            []string // those that posse gives a meaning to
 }
 

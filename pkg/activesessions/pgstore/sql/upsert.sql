@@ -71,18 +71,19 @@ change AS (
     GROUP BY tenant, user_id
 ),
 -- Each user beside the place that there is. Writers come one after the other, so
--- a row found is where it was.
+-- a row found is where it was. A login that changes no row may change a name.
 placed AS (
-    SELECT c.tenant, c.user_id, c.last_active, n.login_sequence, n.name_hash,
+    SELECT tenant, user_id, c.last_active, n.login_sequence, n.name_hash,
         p.ctid AS place_at, coalesce(p.listed, false) AS listed, p.place, p.born,
         coalesce(n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash, false) AS renamed,
         -- Activity is a step ahead of the place, or there was none.
         coalesce(c.last_active > p.place + t.step OR NOT p.listed, true) AND c.last_active IS NOT NULL AS moved
     FROM change c
-    JOIN unnest($26::text[], $27::bigint[]) AS t (tenant, step) ON t.tenant = c.tenant
-    LEFT JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[]) AS n (tenant, user_id, login_sequence, name_hash)
-        ON n.tenant = c.tenant AND n.user_id = c.user_id
-    LEFT JOIN places p ON p.tenant = c.tenant AND p.user_id = c.user_id
+    FULL JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[]) AS n (tenant, user_id, login_sequence, name_hash)
+        USING (tenant, user_id)
+    JOIN unnest($26::text[], $27::bigint[]) AS t (tenant, step) USING (tenant)
+    LEFT JOIN places p USING (tenant, user_id)
+    WHERE c.tenant IS NOT NULL OR n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash
 ),
 moved AS (
     UPDATE places p SET

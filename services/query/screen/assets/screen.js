@@ -177,8 +177,11 @@
 
   const refreshes = { users: refreshUsers, sessions: refreshSessions };
   const busy = new Set();
+  const failed = new Set(); // panes whose last refresh was answered with an error
+  const failedAgain = 3000; // milliseconds until it is tried again
 
-  // One refresh of a pane at a time; what is told meanwhile is one more.
+  // One refresh of a pane at a time; what is told meanwhile is one more. One that
+  // fails leaves the pane as it was.
   async function refresh(pane) {
     if (live.state === 'paused' || busy.has(pane)) {
       live.waiting.add(pane);
@@ -186,13 +189,23 @@
       return;
     }
     busy.add(pane);
+    failed.delete(pane);
     try {
       await refreshes[pane]();
     } finally {
       busy.delete(pane);
+      if (failed.has(pane)) {
+        lost();
+        setTimeout(refresh, failedAgain, pane);
+      } else if (live.state === 'lost' && stream()?._htmx?.sse && failed.size === 0) {
+        setState('live');
+      }
       if (live.state !== 'paused' && live.waiting.delete(pane)) refresh(pane);
     }
   }
+
+  const paneOf = (id) => ({ sessions: 'sessions', 'user-list-pane': 'users' })[id];
+  const isRefresh = (ctx) => ctx?.request?.action?.includes('refresh=');
 
   function togglePause() {
     if (live.state !== 'paused') {
@@ -236,6 +249,8 @@
   });
   for (const name of ['htmx:error', 'htmx:response:error']) {
     document.addEventListener(name, (event) => {
+      const pane = paneOf(event.target.id);
+      if (pane && isRefresh(event.detail.ctx)) failed.add(pane);
       if (event.target !== stream()) return;
       lost();
       setTimeout(reconnect, again);
@@ -279,11 +294,19 @@
   // signed out would come back for a moment.
   document.addEventListener('htmx:before:swap', (event) => {
     const { ctx } = event.detail;
-    const shown = ctx.response?.headers?.get('Posse-Position');
-    const user = ctx.response?.headers?.get('Posse-User');
-    const refreshed = new URL(ctx.request.action, location.href).searchParams.has('refresh')
-      || ctx.request.action.includes('refresh=');
-    if (!refreshed || shown == null) return;
+    const headers = ctx.response?.headers;
+    if (headers && !headers.get('Content-Type')?.startsWith('text/html')) {
+      event.preventDefault(); // a proxy's or another's word, which is no part of this page
+      return;
+    }
+    if (isRefresh(ctx) && ctx.response?.status >= 400) {
+      failed.add(paneOf(ctx.target?.id));
+      event.preventDefault();
+      return;
+    }
+    const shown = headers?.get('Posse-Position');
+    const user = headers?.get('Posse-User');
+    if (!isRefresh(ctx) || shown == null) return;
     const pane = ctx.target?.id === 'sessions' ? sessions() : list();
     const elsewhere = ctx.target?.id === 'sessions' && user != null && decodeURIComponent(user) !== pane?.dataset.user;
     if (Number(shown) < position(pane) || elsewhere) event.preventDefault();
@@ -294,9 +317,8 @@
     live.shownAt = Date.now();
     writeTimes();
     markSelected();
-    const refreshed = ctx.request?.action?.includes('refresh=');
     if (ctx.target?.id === 'dialog-body') openDialog();
-    else if (refreshed) announceRefresh();
+    else if (isRefresh(ctx)) announceRefresh();
     else if (ctx.target?.id === 'user-list-pane') announce('users', 300);
     else {
       rememberSummaries();

@@ -70,10 +70,9 @@ func TestResumeFromTooLongAgoIsAReset(t *testing.T) {
 		r.record(events.StreamSessions, r.login("shop", "carl", fmt.Sprintf("s%d", i)))
 		r.announce("shop", "carl")
 	}
-	list := r.follow("admin", fmt.Sprintf("%d-0", position+200))
-	for e := r.next(list); e.name != "ready"; {
-		e = r.next(list)
-	}
+	eventually(t, "all announcements are heard", func() bool {
+		return r.next(r.follow("admin", fmt.Sprintf("%d-0", position))).name == "reset"
+	})
 	for _, id := range []string{fmt.Sprintf("%d-0", position), fmt.Sprintf("%d-0", position+100_000)} {
 		e := r.next(r.follow("admin", id))
 		if e.name != "reset" || e.id != fmt.Sprintf("%d-0", position+200) {

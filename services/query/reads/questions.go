@@ -38,7 +38,10 @@ func (l *Lens) Users(ctx context.Context, q UsersQuery) (UsersPage, error) {
 		PageSize: q.PageSize, PageToken: q.PageToken, CountAtMost: q.CountAtMost,
 	}
 	if !l.Viewer.MayReadAll() {
-		query.User = l.Viewer.User
+		// "" would ask for everyone.
+		if query.User = l.Viewer.User; !l.Viewer.MayRead(query.User) {
+			return UsersPage{}, commands.NewError(commands.ReasonForbidden, "the list of users is for administrators and auditors")
+		}
 	}
 	page, err := l.store.Users(ctx, query)
 	if err != nil {

@@ -17,7 +17,7 @@ type searching struct {
 	matches int // to put in order; 0 is all
 }
 
-var searches = []searching{{walk: 200, matches: 8_000}, {walk: 1_500}}
+var searches = []searching{{walk: 600, matches: 4_000}, {walk: 5_000}}
 
 // matching lists the users who match the filter.
 func (l *listing) matching(ctx context.Context, tx pgx.Tx) ([]entry, error) {

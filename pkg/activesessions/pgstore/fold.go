@@ -115,6 +115,7 @@ func users(rows []*activesessions.Session) []activesessions.UserRef {
 type logged struct {
 	tenant, user    []string
 	login, nameHash []int64
+	search          []string
 }
 
 func (f *folded) logged() *logged {
@@ -124,6 +125,7 @@ func (f *folded) logged() *logged {
 		l.user = append(l.user, toText(user.User))
 		l.login = append(l.login, int64(newest.sequence))
 		l.nameHash = append(l.nameHash, newest.hash())
+		l.search = append(l.search, activesessions.SearchText(newest.username, newest.displayName))
 	}
 	return l
 }

@@ -66,7 +66,7 @@ func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*actives
 	}
 	changed, l := users(sessions), facts.logged()
 	tenants, steps := facts.steps(w.users)
-	arguments := append(columns.arguments(), l.tenant, l.user, l.login, l.nameHash,
+	arguments := append(columns.arguments(), l.tenant, l.user, l.login, l.nameHash, l.search,
 		tenants, steps, w.horizon, w.version, w.now, len(changed))
 	var count int
 	var some, unnamed struct{ tenants, users []string }

@@ -19,9 +19,10 @@ AS $$
         || string_to_array(regexp_replace(substr(search, 2), '(..)(?=.)', E'\\1\x02', 'g'), E'\x02')
 $$;
 
--- Copies of what places says, without an index: users who match a filter are put
--- in order without a look at the place of each. Moving a user finds room on the
--- row's own page and touches no index (HOT).
+-- A filter is answered by the index on users, or by walking places in the order of
+-- the list. Neither looks into the other's table: each has a copy of what it needs
+-- of it. The copy in users has no index, so moving a user finds room on the row's
+-- own page (HOT).
 ALTER TABLE users
     ADD COLUMN listed boolean NOT NULL DEFAULT false,
     ADD COLUMN place  bigint  NOT NULL DEFAULT 0,
@@ -31,10 +32,16 @@ UPDATE users u SET listed = p.listed, place = p.place, born = p.born
 FROM places p
 WHERE p.tenant = u.tenant AND p.user_id = u.user_id;
 
+ALTER TABLE places ADD COLUMN search text COLLATE "C" NOT NULL DEFAULT '';
+UPDATE places p SET search = u.search
+FROM users u
+WHERE u.tenant = p.tenant AND u.user_id = p.user_id;
+
 DROP INDEX IF EXISTS users_search;
 CREATE INDEX users_grams ON users USING gin (grams(search));
 
 -- +goose Down
 DROP INDEX users_grams;
 DROP FUNCTION grams;
+ALTER TABLE places DROP COLUMN search;
 ALTER TABLE users DROP COLUMN listed, DROP COLUMN place, DROP COLUMN born, RESET (fillfactor);

@@ -1,10 +1,11 @@
 -- Merges rows into sessions and keeps users and tenants in step. This is
 -- activesessions.Join in SQL: change both or none.
 --
--- $1..$21 are rows of sessions, one element each; $22..$25 the users who signed
--- in, with the sequence of the newest of these logins and a hash of whom it says
--- they are; $26 and $27 tenants and their step; $28 the horizon, $29 the version of
--- this write, $30 the moment of it; $31 how many users the rows have.
+-- $1..$21 are rows of sessions, one element each; $22..$26 the users who signed
+-- in, with the sequence of the newest of these logins, a hash of whom it says they
+-- are, and what they are searched by; $27 and $28 tenants and their step; $29 the
+-- horizon, $30 the version of this write, $31 the moment of it; $32 how many users
+-- the rows have.
 WITH merged AS (
     INSERT INTO sessions AS s (
         tenant, user_id, session, username, display_name, avatar_url, client, device,
@@ -48,7 +49,7 @@ WITH merged AS (
             ORDER BY w.end_sequence = 0, w.end_sequence
             LIMIT 1
         ),
-        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $28
+        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $29
     -- What says nothing new changes nothing.
     WHERE excluded.login_sequence > 0 AND (s.login_sequence = 0 OR excluded.login_sequence < s.login_sequence
             OR excluded.login_sequence = s.login_sequence AND excluded.device > s.device)
@@ -60,7 +61,7 @@ WITH merged AS (
         OR excluded.end_sequence > 0 AND (s.end_sequence = 0 OR excluded.end_sequence < s.end_sequence)
     RETURNING tenant, user_id, last_active,
         CASE WHEN login_sequence > 0 THEN expires - created END AS life, was_open,
-        login_sequence > 0 AND end_sequence = 0 AND expires > $28 AS is_open
+        login_sequence > 0 AND end_sequence = 0 AND expires > $29 AS is_open
 ),
 change AS (
     SELECT tenant, user_id,
@@ -73,15 +74,15 @@ change AS (
 -- Each user beside the place that there is. Writers come one after the other, so
 -- a row found is where it was. A login that changes no row may change a name.
 placed AS (
-    SELECT tenant, user_id, c.last_active, n.login_sequence, n.name_hash,
+    SELECT tenant, user_id, c.last_active, n.login_sequence, n.name_hash, n.search,
         p.ctid AS place_at, coalesce(p.listed, false) AS listed, p.place, p.born,
         coalesce(n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash, false) AS renamed,
         -- Activity is a step ahead of the place, or there was none.
         coalesce(c.last_active > p.place + t.step OR NOT p.listed, true) AND c.last_active IS NOT NULL AS moved
     FROM change c
-    FULL JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[]) AS n (tenant, user_id, login_sequence, name_hash)
-        USING (tenant, user_id)
-    JOIN unnest($26::text[], $27::bigint[]) AS t (tenant, step) USING (tenant)
+    FULL JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[], $26::text[])
+        AS n (tenant, user_id, login_sequence, name_hash, search) USING (tenant, user_id)
+    JOIN unnest($27::text[], $28::bigint[]) AS t (tenant, step) USING (tenant)
     LEFT JOIN places p USING (tenant, user_id)
     WHERE c.tenant IS NOT NULL OR n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash
 ),
@@ -89,31 +90,32 @@ moved AS (
     UPDATE places p SET
         listed = p.listed OR n.moved,
         place = CASE WHEN n.moved THEN n.last_active ELSE p.place END,
-        born = CASE WHEN n.moved THEN $29 ELSE p.born END,
+        born = CASE WHEN n.moved THEN $30 ELSE p.born END,
         login_sequence = CASE WHEN n.renamed THEN n.login_sequence ELSE p.login_sequence END,
-        name_hash = CASE WHEN n.renamed THEN n.name_hash ELSE p.name_hash END
+        name_hash = CASE WHEN n.renamed THEN n.name_hash ELSE p.name_hash END,
+        search = CASE WHEN n.renamed THEN n.search ELSE p.search END
     FROM placed n
     WHERE p.ctid = n.place_at AND (n.moved OR n.renamed)
 ),
 copied AS (
-    UPDATE users u SET listed = true, place = n.last_active, born = $29
+    UPDATE users u SET listed = true, place = n.last_active, born = $30
     FROM placed n
     WHERE n.moved AND n.place_at IS NOT NULL AND u.tenant = n.tenant AND u.user_id = n.user_id
 ),
 -- Users nobody has seen signing in have no place.
 new AS (
-    INSERT INTO places (tenant, user_id, listed, place, born, login_sequence, name_hash)
-    SELECT tenant, user_id, moved, coalesce(last_active, 0), $29, coalesce(login_sequence, 0), coalesce(name_hash, 0)
+    INSERT INTO places (tenant, user_id, listed, place, born, login_sequence, name_hash, search)
+    SELECT tenant, user_id, moved, coalesce(last_active, 0), $30, coalesce(login_sequence, 0), coalesce(name_hash, 0), coalesce(search, '')
     FROM placed
     WHERE place_at IS NULL AND (login_sequence IS NOT NULL OR moved)
 ),
 -- Whoever is paging through the list finds users where they stood.
 remembered AS (
     INSERT INTO past_places (tenant, place, user_id, born, died, left_at)
-    SELECT n.tenant, n.place, n.user_id, n.born, $29, $30
+    SELECT n.tenant, n.place, n.user_id, n.born, $30, $31
     FROM placed n
-    JOIN paging w ON w.tenant = n.tenant AND w.until >= $30
-    WHERE n.listed AND n.moved AND n.born <> $29
+    JOIN paging w ON w.tenant = n.tenant AND w.until >= $31
+    WHERE n.listed AND n.moved AND n.born <> $30
 ),
 counted AS (
     INSERT INTO tenants AS t (tenant, users, sessions, longest)
@@ -127,11 +129,11 @@ counted AS (
         sessions = t.sessions + excluded.sessions,
         longest = greatest(t.longest, excluded.longest)
 )
--- How many users changed, which, if they are not all $31 of them, and which of them
+-- How many users changed, which, if they are not all $32 of them, and which of them
 -- have a name that is not known.
 SELECT count(*),
-    CASE WHEN count(*) < $31::bigint THEN array_agg(tenant) END,
-    CASE WHEN count(*) < $31::bigint THEN array_agg(user_id) END,
+    CASE WHEN count(*) < $32::bigint THEN array_agg(tenant) END,
+    CASE WHEN count(*) < $32::bigint THEN array_agg(user_id) END,
     array_agg(tenant) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL),
     array_agg(user_id) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL)
 FROM placed

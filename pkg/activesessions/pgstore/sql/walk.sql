@@ -3,14 +3,14 @@
 WITH walked AS MATERIALIZED (
     SELECT w.user_id, w.place
     FROM (
-        SELECT p.user_id, p.place
+        SELECT p.user_id, p.place, p.search
         FROM places p
         WHERE p.tenant = $1 AND p.listed AND p.born <= $6
             AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5)
         ORDER BY p.place DESC, p.user_id
         LIMIT $8
     ) w
-    WHERE (SELECT u.search FROM users u WHERE u.tenant = $1 AND u.user_id = w.user_id) LIKE $7
+    WHERE w.search LIKE $7
     ORDER BY w.place DESC, w.user_id
     LIMIT $3
 )
@@ -23,7 +23,7 @@ FROM (
         FROM past_places p
         WHERE p.tenant = $1 AND p.born <= $6 AND p.died > $6 AND $6 < (SELECT version FROM state)
             AND p.place <= $4 AND (p.place < $4 OR p.user_id > $5)
-            AND (SELECT u.search FROM users u WHERE u.tenant = $1 AND u.user_id = p.user_id) LIKE $7
+            AND (SELECT n.search FROM places n WHERE n.tenant = $1 AND n.user_id = p.user_id) LIKE $7
         ORDER BY p.place DESC, p.user_id
         LIMIT $3
     )

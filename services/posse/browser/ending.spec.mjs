@@ -5,7 +5,7 @@ import { admitted } from './shop.mjs';
 import { posse } from './posse.mjs';
 import { android, electron, ipad, phone } from './devices.mjs';
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 /** annaOn signs Anna in on devices and opens her sessions. */
 async function annaOn(devices, shop, screen) {
@@ -24,10 +24,10 @@ test('Terminate names user and device, focuses Cancel, and signs one device out'
   await screen.terminate(tablet.session).click();
   await expect(screen.dialog).toBeVisible();
   const heading = screen.dialog.getByRole('heading');
-  await expect(heading).toContainText('Anna Berg');
+  await expect(heading).toContainText('Aisle Booth');
   await expect(heading).toContainText('iOS Application');
   await expect(heading).toContainText('Till 3');
-  await expect(screen.dialog).toHaveAccessibleName(/Anna Berg.*Till 3/);
+  await expect(screen.dialog).toHaveAccessibleName(/Aisle Booth.*Till 3/);
   await expect(screen.cancel).toBeFocused();
   await look(page, 'terminate');
 
@@ -140,7 +140,7 @@ test('an administrator chooses which session of somebody else to keep', async ({
 test('Logout All signs a user out everywhere', async ({ shop, screen, page }) => {
   const [tablet, stall] = await annaOn([ipad, android], shop, screen);
   await screen.all.click();
-  await expect(screen.dialog.getByRole('heading')).toContainText('Anna Berg');
+  await expect(screen.dialog.getByRole('heading')).toContainText('Aisle Booth');
   await expect(screen.dialog).toContainText('2 sessions end');
   await expect(screen.cancel).toBeFocused();
   await look(page, 'logout-all');

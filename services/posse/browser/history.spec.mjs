@@ -4,7 +4,7 @@ import { look } from './look.mjs';
 import { Shop, ago, day, hour } from './shop.mjs';
 import { android, electron, ipad, phone } from './devices.mjs';
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 test.describe('history', () => {
   test('says when each session ended, who ended it and why', async ({ shop, screen, page }) => {
@@ -30,7 +30,7 @@ test.describe('history', () => {
     const expected = [
       [tablet, 'Terminated', 'Boss', 'shift is over'],
       [stall, 'Terminated', 'Floor Manager', 'tablet left on the bus'],
-      [counter, 'Signed out on the device', 'Anna Berg', null],
+      [counter, 'Signed out on the device', 'Aisle Booth', null],
       [expired, 'Expired', 'Nobody, by itself', null],
     ];
     for (const [{ session }, how, by, why] of expected) {

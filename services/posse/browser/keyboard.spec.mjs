@@ -3,7 +3,7 @@ import { expect, test } from './fixtures.mjs';
 import { admitted } from './shop.mjs';
 import { android, ipad } from './devices.mjs';
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 /** tabTo presses Tab until something has the focus. */
 async function tabTo(page, wanted, key = 'Tab') {

@@ -7,7 +7,7 @@ import { android, ipad } from './devices.mjs';
 
 const messages = (language) => JSON.parse(readFileSync(new URL(`../../query/screen/words/messages/${language}.json`, import.meta.url)));
 const english = messages('en');
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 /** textsOf are the visible texts of a page, and those for screen readers. */
 const textsOf = (page) => page.evaluate(() => {

@@ -6,7 +6,7 @@ import { Screen } from './screen.mjs';
 import { posse } from './posse.mjs';
 import { android, electron, ipad, phone } from './devices.mjs';
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 test('sign-ins and sign-outs appear by themselves, in both panes', async ({ shop, screen }) => {
   const first = await shop.login('7', { device: ipad, personal: anna });
@@ -173,7 +173,7 @@ test('announcements are summaries', async ({ shop, screen }) => {
   await expect(screen.announcer).toHaveAttribute('aria-live', 'polite');
   await expect(screen.announcer).toHaveText('');
   await shop.login('7', { device: android, personal: anna });
-  await expect(screen.announcer).toHaveText(/Anna Berg.?: 2 active sessions$/);
+  await expect(screen.announcer).toHaveText(/Aisle Booth.?: 2 active sessions$/);
   // No list speaks by itself when it changes.
   await expect(screen.page.locator('main [aria-live]:not([aria-live=off])')).toHaveCount(0);
 });

@@ -4,8 +4,8 @@ import { look } from './look.mjs';
 import { android, ipad } from './devices.mjs';
 
 test.beforeEach(async ({ shop }) => {
-  await shop.login('7', { device: ipad, personal: { display_name: 'Anna Berg' } });
-  await shop.login('8', { device: android, personal: { display_name: 'Otto Klein' } });
+  await shop.login('7', { device: ipad, personal: { display_name: 'Aisle Booth' } });
+  await shop.login('8', { device: android, personal: { display_name: 'Office Kiosk' } });
   await shop.shown();
 });
 
@@ -21,7 +21,7 @@ test('back and forward work', async ({ screen, page }) => {
   await screen.user('7').click();
   await screen.selected('7');
   await expect(page).toHaveURL(/\?user=7$/);
-  await expect(page).toHaveTitle(/^.?Anna Berg/);
+  await expect(page).toHaveTitle(/^.?Aisle Booth/);
   await screen.user('8').click();
   await screen.selected('8');
   await screen.sessions.getByRole('link', { name: 'History' }).click();
@@ -34,7 +34,7 @@ test('back and forward work', async ({ screen, page }) => {
   await expect(screen.cards).toHaveCount(1);
   await page.goBack();
   await screen.selected('7');
-  await expect(page).toHaveTitle(/^.?Anna Berg/);
+  await expect(page).toHaveTitle(/^.?Aisle Booth/);
   await page.goBack();
   await expect(screen.sessions).toContainText('Select a user');
   await page.goForward();
@@ -51,7 +51,7 @@ test('going back leaves the screen live', async ({ screen, page, shop }) => {
   await page.goBack();
   await screen.selected('7');
   await screen.isLive();
-  const { session } = await shop.login('7', { device: android, personal: { display_name: 'Anna Berg' } });
+  const { session } = await shop.login('7', { device: android, personal: { display_name: 'Aisle Booth' } });
   await expect(screen.card(session)).toBeVisible();
 });
 

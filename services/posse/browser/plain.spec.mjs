@@ -6,7 +6,7 @@ import { android, ipad } from './devices.mjs';
 
 test.use({ javaScriptEnabled: false });
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 test('the page works without JavaScript', async ({ shop, screen, page }) => {
   const tablet = await shop.login('7', { device: ipad, personal: anna });
@@ -24,7 +24,7 @@ test('the page works without JavaScript', async ({ shop, screen, page }) => {
   await expect(screen.filter).toHaveValue('anna');
 
   await screen.terminate(tablet.session).click();
-  await expect(page.getByRole('heading', { level: 2 })).toContainText('Anna Berg');
+  await expect(page.getByRole('heading', { level: 2 })).toContainText('Aisle Booth');
   await expect(page.getByRole('heading', { level: 2 })).toContainText('Till 3');
   await page.getByRole('link', { name: 'Cancel' }).click();
   await expect(screen.cards).toHaveCount(2);

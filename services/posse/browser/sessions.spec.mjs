@@ -4,7 +4,7 @@ import { look } from './look.mjs';
 import { day, hour } from './shop.mjs';
 import { android, electron, firefox, hostile, ipad, nameless, phone } from './devices.mjs';
 
-const anna = { username: 'anna', display_name: 'Anna Berg' };
+const anna = { username: 'anna', display_name: 'Aisle Booth' };
 
 test('a card per session says what, where and when', async ({ shop, screen, page }) => {
   const devices = [
@@ -19,7 +19,7 @@ test('a card per session says what, where and when', async ({ shop, screen, page
   await shop.shown();
   await screen.open({ user: '7' });
 
-  await expect(screen.name).toContainText('Anna Berg');
+  await expect(screen.name).toContainText('Aisle Booth');
   await expect(screen.sessions).toContainText('@anna');
   await expect(screen.cards).toHaveCount(devices.length);
   expect(await screen.cardOrder(), 'newest activity first').toEqual(sessions.map((s) => s.session).reverse());
@@ -136,7 +136,7 @@ test('a deep link selects a user', async ({ shop, screen }) => {
   await shop.shown();
   await screen.open({ user: '7' });
   await screen.selected('7');
-  await expect(screen.page).toHaveTitle(/Anna Berg/);
+  await expect(screen.page).toHaveTitle(/Aisle Booth/);
 });
 
 test('people without the admin role have the screen for themselves', async ({ bare: shop, page, screen }) => {

@@ -41,14 +41,14 @@ test('a green dot, in words too, is on who was active within five minutes', asyn
 });
 
 test('who has no picture has initials', async ({ shop, screen }) => {
-  await shop.login('7', { personal: { display_name: 'Anna Maria Berg', avatar_url: 'https://elsewhere.example/anna.png' } });
+  await shop.login('7', { personal: { display_name: 'Aisle Main Booth', avatar_url: 'https://elsewhere.example/anna.png' } });
   await shop.shown();
   await screen.open();
   await expect(screen.user('7').locator('.avatar')).toHaveText('AB');
 });
 
 test('the filter searches names and usernames on the server as one types', async ({ shop, screen, page }) => {
-  await shop.login('7', { personal: { username: 'till-7', display_name: 'Anna Berg' } });
+  await shop.login('7', { personal: { username: 'till-7', display_name: 'Savanna Booth' } });
   await shop.login('8', { personal: { username: 'annabel', display_name: 'Weekend' } });
   await shop.login('9', { personal: { username: 'till-9', display_name: 'Otto' } });
   await shop.shown();

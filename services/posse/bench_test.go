@@ -14,21 +14,38 @@ import (
 // this test binary is when it is called so.
 func TestBenchWatchers(t *testing.T) {
 	t.Parallel()
-	var report bytes.Buffer
-	err := bench.Run(t.Context(), bench.Config{
-		Postgres: pgtest.New(t), Dir: t.TempDir(), Only: []string{"watchers"}, Out: &report,
-		Watch: bench.Watch{Screens: []int{3}, Users: 50, Touches: 100, For: 2 * time.Second},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range []string{
+	expectRows(t, bench.Config{
+		Only: []string{"watchers"}, Watch: bench.Watch{Screens: []int{3}, Users: 50, Touches: 100, For: 2 * time.Second},
+	},
 		`nobody watches +0\.\d+\n`,
 		`3 screens: touches stored +[1-9]\d*/s`,
 		`3 screens: panes refreshed +[1-9]\d*/s`,
 		`3 screens: from a touch to the screen +[0-9.]*[1-9][0-9.]*m?s, p99 [0-9.]*[1-9][0-9.]*m?s`,
 		`3 screens: cores of the query service +0\.\d+\n`,
-	} {
+	)
+}
+
+// TestBenchScreen asks the screen what people ask, of a few sessions.
+func TestBenchScreen(t *testing.T) {
+	t.Parallel()
+	const latencies = `( +[0-9.]*[1-9][0-9.]*[mµ]?s, p99 [0-9.]*[1-9][0-9.]*m?s){2}`
+	expectRows(t, bench.Config{Only: []string{"screen"}, Sessions: []int{10, 100}},
+		`active sessions +10 +100\n`,
+		`first page of users`+latencies,
+		`keystroke in the filter`+latencies,
+		`selecting a user`+latencies,
+	)
+}
+
+// expectRows runs a part against a database of its own.
+func expectRows(t *testing.T, config bench.Config, rows ...string) {
+	t.Helper()
+	var report bytes.Buffer
+	config.Postgres, config.Dir, config.Out = pgtest.New(t), t.TempDir(), &report
+	if err := bench.Run(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
 		if !regexp.MustCompile(row).Match(report.Bytes()) {
 			t.Errorf("the report has no row %s:\n%s", row, &report)
 		}

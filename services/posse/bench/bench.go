@@ -22,7 +22,7 @@ var ErrUnknownPart = errors.New("bench: unknown part")
 // Config says what to measure.
 type Config struct {
 	// Postgres is the URL of an empty database; it is filled and left so.
-	// Required for the parts projector, commands and screen.
+	// Required for the parts projector, watchers, screen and commands.
 	Postgres string
 	// Dir holds the logs while they are measured; "" makes a temporary folder.
 	Dir string

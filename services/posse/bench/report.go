@@ -50,12 +50,16 @@ func (r *report) ratio(got, limit float64, aim string) {
 
 // latency prints the median and the 99th percentile.
 func (r *report) latency(name string, samples []time.Duration, aim string) {
-	slices.Sort(samples)
-	figure := fmt.Sprintf("%s, p99 %s", short(percentile(samples, 50)), short(percentile(samples, 99)))
 	if aim != "" {
 		aim = "p99 " + aim
 	}
-	r.row(name, figure, aim)
+	r.row(name, latencyOf(samples), aim)
+}
+
+// latencyOf is the median and the 99th percentile.
+func latencyOf(samples []time.Duration) string {
+	slices.Sort(samples)
+	return fmt.Sprintf("%s, p99 %s", short(percentile(samples, 50)), short(percentile(samples, 99)))
 }
 
 // percentile of sorted samples, by nearest rank.

@@ -1,42 +1,52 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/activesessions/pgstore"
+	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/pkg/process"
+	"github.com/posse-pos/posse/services/query/changes"
+	"github.com/posse-pos/posse/services/query/screen"
 )
 
 const (
 	screenSessions = 5    // of each user
 	screenSamples  = 1000 // of each question
-	screenCounts   = 1000 // users that the screen counts at most
 )
 
 // question is something that somebody does on the Sessions screen.
 type question struct {
-	name string
-	path func(i int) string // that a browser asks for, the ith time
-	ask  func(ctx context.Context, path string) error
+	name   string
+	path   func(i int) string // that a browser asks for, the ith time
+	target string             // element that the answer is for; "" is the page
+	shows  string             // what is in every answer
 }
 
-// measureScreen asks PostgreSQL what the Sessions screen asks, at several sizes:
-// the figures of one row are to be equal.
+// measureScreen asks the screen over HTTP what browsers ask, at several sizes: the
+// figures of one row are to be equal.
 func measureScreen(ctx context.Context, r *run) error {
 	if r.Postgres == "" {
 		return errors.New("needs the URL of a PostgreSQL database")
 	}
-	r.section(fmt.Sprintf("Sessions screen, active sessions in PostgreSQL, %d of each user, %s samples",
+	r.section(fmt.Sprintf("Sessions screen over HTTP, active sessions in PostgreSQL, %d of each user, %s samples",
 		screenSessions, grouped(screenSamples)))
 	var names, sizes []string
 	latencies := map[string][]string{}
@@ -59,12 +69,6 @@ func measureScreen(ctx context.Context, r *run) error {
 	return nil
 }
 
-// latencyOf is the median and the 99th percentile.
-func latencyOf(samples []time.Duration) string {
-	slices.Sort(samples)
-	return fmt.Sprintf("%s, p99 %s", short(percentile(samples, 50)), short(percentile(samples, 99)))
-}
-
 // columns stand below one another.
 func columns(figures []string) string {
 	var line strings.Builder
@@ -85,8 +89,19 @@ func (r *run) askScreen(ctx context.Context, sessions int, report func(name stri
 	if err := signEverybodyIn(ctx, store, sessions); err != nil {
 		return err
 	}
-	for _, q := range questionsTo(store, max(sessions/screenSessions, 1)) {
-		samples, err := sampled(screenSamples, func(i int) error { return q.ask(ctx, q.path(i)) })
+	handler, err := screenOf(store) //nolint:contextcheck // its requests have contexts of their own
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer inBackground(ctx, process.HTTPServer{Name: "screen", Listener: listener, Handler: handler, Logger: quiet}.Serve)()
+	asking := &browser{base: "http://" + listener.Addr().String()}
+	defer asking.client.CloseIdleConnections()
+	for _, q := range questionsOf(max(sessions/screenSessions, 1)) {
+		samples, err := sampled(screenSamples, func(i int) error { return q.ask(ctx, asking, i) })
 		if err != nil {
 			return fmt.Errorf("%s of %d sessions: %w", q.name, sessions, err)
 		}
@@ -95,52 +110,67 @@ func (r *run) askScreen(ctx context.Context, sessions int, report func(name stri
 	return nil
 }
 
-// questionsTo are what people do who look for somebody.
-func questionsTo(store activesessions.Reader, users int) []question {
+// screenOf is the Sessions screen of an administrator. What it would end or follow
+// is not asked of it.
+func screenOf(store activesessions.Reader) (http.Handler, error) {
+	s, err := screen.New(screen.Config{
+		Store: store, Changes: changes.NewHub(changes.Config{Store: store}), Logger: quiet,
+		Ender: struct{ commands.Ender }{}, Fleet: struct{ screen.Fleet }{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	router := chi.NewRouter()
+	s.Register(router, everyone(admin), http.NewCrossOriginProtection())
+	return router, nil
+}
+
+// everyone has all requests come from a principal.
+type everyone principal.Principal
+
+func (e everyone) Require(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(principal.With(r.Context(), principal.Principal(e))))
+	})
+}
+
+func (e everyone) Authenticate(*http.Request) (principal.Principal, error) {
+	return principal.Principal(e), nil
+}
+
+func (e everyone) Forget(http.ResponseWriter) {}
+
+// questionsOf are what people do who look for somebody.
+func questionsOf(users int) []question {
 	filters := keystrokes()
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(filters), func(i, j int) { filters[i], filters[j] = filters[j], filters[i] })
 	return []question{
-		{"first page of users", func(int) string { return "/" }, readUsers(store)},
-		{"keystroke in the filter", func(i int) string {
-			return "/?" + url.Values{"q": {filters[i%len(filters)]}}.Encode()
-		}, readUsers(store)},
-		{"selecting a user", func(i int) string {
-			return "/?" + url.Values{"user": {history{}.user(i * 7919 % users)}}.Encode()
-		}, readSessions(store)},
+		{
+			name: "first page of users", shows: `data-user="`,
+			path: func(int) string { return "/" },
+		},
+		{
+			name: "keystroke in the filter", target: "div#user-list-pane", shows: `id="user-list-pane"`,
+			path: func(i int) string { return "/users?" + url.Values{"q": {filters[i%len(filters)]}}.Encode() },
+		},
+		{
+			name: "selecting a user", target: "section#sessions", shows: `data-session="`,
+			path: func(i int) string { return "/?" + url.Values{"user": {history{}.user(i * 7919 % users)}}.Encode() },
+		},
 	}
 }
 
-// readUsers reads the list that a path shows.
-func readUsers(store activesessions.Reader) func(context.Context, string) error {
-	return func(ctx context.Context, path string) error {
-		address, err := url.Parse(path)
-		if err != nil {
-			return err
-		}
-		page, err := store.Users(ctx, activesessions.UsersQuery{
-			Tenant: tenant, Filter: address.Query().Get("q"), Now: time.Now(), CountAtMost: screenCounts,
-		})
-		if err == nil && page.Sessions == 0 {
-			err = errors.New("nobody is signed in")
-		}
-		return err
+// ask is as long as the answer takes.
+func (q *question) ask(ctx context.Context, b *browser, i int) error {
+	var header []string
+	if q.target != "" {
+		header = []string{"Hx-Request", "true", "Hx-Target", q.target}
 	}
-}
-
-// readSessions reads the sessions that a path shows.
-func readSessions(store activesessions.Reader) func(context.Context, string) error {
-	return func(ctx context.Context, path string) error {
-		address, err := url.Parse(path)
-		if err != nil {
-			return err
-		}
-		user := address.Query().Get("user")
-		sessions, _, err := store.Sessions(ctx, activesessions.SessionsQuery{Tenant: tenant, User: user, Now: time.Now()})
-		if err == nil && len(sessions) == 0 {
-			err = fmt.Errorf("%s is not signed in", user)
-		}
-		return err
+	answer, err := b.get(ctx, q.path(i), header...)
+	if err == nil && !bytes.Contains(answer, []byte(q.shows)) {
+		err = fmt.Errorf("%s is answered without %s", q.path(i), q.shows)
 	}
+	return err
 }
 
 // signEverybodyIn fills an empty store with active sessions, in no order. One that

@@ -8,14 +8,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/posse-pos/posse/services/query/signin"
 )
 
 const (
 	// requestTimeout is how long an answer may take.
-	requestTimeout = 30 * time.Second
+	requestTimeout = stillLive
 	// browserConnections is how many a browser makes to a host.
 	browserConnections = 6
 )

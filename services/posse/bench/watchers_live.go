@@ -14,7 +14,7 @@ import (
 const (
 	// stillLive is how long a screen may not show what happened. A busy machine is
 	// slow, and that is printed; a screen that has stopped being live stays so.
-	stillLive = 30 * time.Second
+	stillLive = time.Minute
 	// liveTick is how often that is looked at.
 	liveTick = 100 * time.Millisecond
 	// openedAtOnce is how many screens are opened at the same time.

@@ -51,7 +51,7 @@ func (r *run) openShop(ctx context.Context, users int) (_ *shop, err error) {
 		return nil, err
 	}
 	s.onClose(s.database.Close)
-	if s.tills, err = newTills(ctx, s.rig.log, users); err != nil {
+	if s.tills, err = newTills(ctx, s.rig, users); err != nil {
 		return nil, err
 	}
 	if err := s.runRoles(ctx, r.Postgres); err != nil {

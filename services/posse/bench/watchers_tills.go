@@ -6,15 +6,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
 // tillTick is how often the gateway of the tills stores what is due.
 const tillTick = 10 * time.Millisecond
-
-// tillsSignedIn is how many users sign in at the same time.
-const tillsSignedIn = 16
 
 // tills are the devices of a tenant, which are active one after the other, and
 // the gateway that says so.
@@ -36,16 +36,28 @@ type activity struct {
 	times []time.Time
 }
 
-// newTills signs the devices in: two of each user.
-func newTills(ctx context.Context, log eventlog.Appender, users int) (*tills, error) {
-	t := &tills{log: log, sessions: make([]events.Key, 2*users)}
+// newTills signs the devices in, two of each user, in batches as history does.
+func newTills(ctx context.Context, r *rig, users int) (*tills, error) {
+	t := &tills{log: r.log}
 	at := time.Now().Add(-time.Hour)
-	return t, shared(users, tillsSignedIn, func(user int) error {
-		first, second := loginOf(2*user, history{}.user(user), at), loginOf(2*user+1, history{}.user(user), at)
-		t.sessions[2*user], t.sessions[2*user+1] = first.Event.SessionKey(), second.Event.SessionKey()
-		_, err := log.Append(ctx, []events.Envelope{first, second}, nil)
-		return err
-	})
+	var batch []*nats.Msg
+	for i := range 2 * users {
+		login := loginOf(i, history{}.user(i/2), at)
+		t.sessions = append(t.sessions, login.Event.SessionKey())
+		m, err := events.Encode(login)
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+		if len(batch) < events.MaxActiveSessions && i < 2*users-1 {
+			continue
+		}
+		if _, err := jetstreamext.PublishMsgBatch(ctx, r.conn.JetStream(), batch); err != nil {
+			return nil, err
+		}
+		batch = nil
+	}
+	return t, nil
 }
 
 // ofUser is a session of the i-th user.

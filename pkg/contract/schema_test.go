@@ -75,8 +75,8 @@ func forms() []form {
 		},
 		{
 			"changed.v1",
-			events.Changed{Tenant: "shop", Users: []string{"7"}, All: true, Position: 9, Touches: 3},
-			events.Changed{Tenant: "shop"},
+			events.Changed{Tenant: "shop", Source: "run", Number: 5, Users: []string{"7"}, All: true, Position: 9, Touches: 3},
+			events.Changed{Tenant: "shop", Source: "run"},
 		},
 	}
 }

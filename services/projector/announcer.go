@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -15,15 +16,17 @@ import (
 )
 
 // announcer gathers changed users by tenant and announces them after their
-// commit. A lost announcement is not repeated: readers look at the read model's
-// position now and then by themselves.
+// commit. A lost announcement is not repeated: whoever hears them finds that one
+// is missing by its number, and looks at the read model's position now and then.
 type announcer struct {
 	bus      Publisher
+	source   string
 	every    time.Duration
 	logger   *slog.Logger
 	failures prometheus.Counter
 
 	mu       sync.Mutex
+	number   uint64 // of the last announcement
 	position uint64
 	touches  uint64
 	waiting  map[string]map[string]struct{} // users by tenant
@@ -32,6 +35,7 @@ type announcer struct {
 func newAnnouncer(config Config) *announcer {
 	return &announcer{
 		bus:     config.Bus,
+		source:  rand.Text(),
 		every:   config.AnnounceEvery,
 		logger:  config.Logger,
 		waiting: map[string]map[string]struct{}{},
@@ -103,7 +107,10 @@ func (a *announcer) flush() {
 // announce is called with the lock held, so that announcements leave in the
 // order of their positions; publishing only fills a buffer.
 func (a *announcer) announce(tenant string) {
-	change := events.Changed{Tenant: tenant, Position: a.position, Touches: a.touches}
+	a.number++
+	change := events.Changed{
+		Tenant: tenant, Source: a.source, Number: a.number, Position: a.position, Touches: a.touches,
+	}
 	if users := a.waiting[tenant]; len(users) > events.MaxChangedUsers {
 		change.All = true
 	} else {

@@ -279,6 +279,36 @@ func TestAnnouncementsComeAfterTheCommit(t *testing.T) {
 	})
 }
 
+func TestAnnouncementsAreNumbered(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		heard := r.listen(nil)
+		sources := map[string]uint64{} // and their last number
+		for run := range 2 {
+			p := r.run(s)
+			for i := range 3 {
+				position := r.append(login(fmt.Sprint("u", run), fmt.Sprint("s", i)))
+				eventually(r.T, "a login is announced", func() bool {
+					all := heard.all()
+					return len(all) > 0 && all[len(all)-1].Position == position
+				})
+			}
+			if err := p.stop(); err != nil {
+				r.Error(err)
+			}
+		}
+		for _, c := range heard.all() {
+			if c.Number != sources[c.Source]+1 {
+				r.Errorf("after %d of %q comes %d", sources[c.Source], c.Source, c.Number)
+			}
+			sources[c.Source] = c.Number
+		}
+		if len(sources) != 2 || sources[""] != 0 {
+			r.Errorf("two runs are known as %v", sources)
+		}
+	})
+}
+
 func TestTouchesAreAnnouncedTogether(t *testing.T) {
 	t.Parallel()
 	inEveryStore(t, func(r *rig, s store) {

@@ -70,8 +70,10 @@ type Hub struct {
 	mu       sync.Mutex
 	running  bool
 	feeds    map[string]*feed
-	base     Mark // where a feed starts that is not there yet
-	seen     Mark // greatest announced
+	base     Mark   // where a feed starts that is not there yet
+	seen     Mark   // greatest announced
+	source   string // of the announcement heard last
+	number   uint64 // and its number
 	watchers int
 }
 
@@ -137,9 +139,9 @@ func (h *Hub) open(ctx context.Context) {
 	}
 }
 
-// poll finds changes whose announcement got lost: what the read model showed at
-// the last look has to have been announced by now. Touches do not count; the
-// next one makes up for a lost one.
+// poll finds changes whose announcement got lost and was followed by no other:
+// what the read model showed at the last look has to have been announced by now.
+// Touches do not count; the next one makes up for a lost one.
 func (h *Hub) poll(ctx context.Context, before Mark) Mark {
 	fresh, err := h.config.Store.Freshness(ctx)
 	if err != nil {
@@ -148,13 +150,28 @@ func (h *Hub) poll(ctx context.Context, before Mark) Mark {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if before.Position > h.seen.Position {
-		h.seen = h.seen.Join(before)
-		h.base = h.base.Join(before)
-		for _, f := range h.feeds {
-			f.add(Change{Mark: before, All: true})
-		}
+		h.lost(before)
 	}
 	return MarkOf(fresh)
+}
+
+// lost has everybody read again: nobody knows what was announced up to a mark. The
+// caller holds the lock.
+func (h *Hub) lost(until Mark) {
+	h.seen = h.seen.Join(until)
+	h.base = h.base.Join(until)
+	for _, f := range h.feeds {
+		h.tell(f, Change{Mark: until, All: true})
+	}
+}
+
+// tell adds a change to a feed. The caller holds the lock.
+func (h *Hub) tell(f *feed, c Change) {
+	watching := len(f.watchers)
+	f.add(c)
+	for range watching - len(f.watchers) {
+		h.config.Slow()
+	}
 }
 
 func (h *Hub) receive(subject string, data []byte) {
@@ -170,13 +187,21 @@ func (h *Hub) receive(subject string, data []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.seen = h.seen.Join(c.Mark)
-	f := h.feed(announced.Tenant)
-	watching := len(f.watchers)
-	f.add(c)
-	for range watching - len(f.watchers) {
-		h.config.Slow()
+	if !h.follows(&announced) {
+		h.lost(c.Mark)
 	}
+	h.seen = h.seen.Join(c.Mark)
+	h.tell(h.feed(announced.Tenant), c)
+}
+
+// follows reports whether an announcement is the one after the last, and notes
+// it. One of another projector is not, or of one that was started anew: it may
+// have ended between a commit and its announcement. The caller holds the lock.
+func (h *Hub) follows(announced *events.Changed) bool {
+	first := h.source == ""
+	follows := announced.Source == h.source && announced.Number == h.number+1
+	h.source, h.number = announced.Source, announced.Number
+	return first || follows
 }
 
 // feed returns a tenant's feed. The caller holds the lock.

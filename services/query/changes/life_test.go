@@ -45,6 +45,42 @@ func TestAnnouncementsThatGetLostAreNoticed(t *testing.T) {
 	})
 }
 
+func TestALostAnnouncementIsNoticedByTheNext(t *testing.T) {
+	t.Parallel()
+	shop := func(source string, number uint64) events.Changed {
+		return events.Changed{Tenant: "shop", Source: source, Number: number, Users: []string{"carl"}, Position: 10 + number}
+	}
+	for name, test := range map[string]struct {
+		then events.Changed
+		lost bool
+	}{
+		"the next one":               {shop("projector", 8), false},
+		"one was lost":               {shop("projector", 9), true},
+		"one of another projector":   {shop("another", 8), true},
+		"the first of a fresh start": {shop("projector", 1), true},
+	} {
+		hearing(t, Config{}, func(r *rig) {
+			w, other := r.watch("shop", ""), r.watch("other", "zoe")
+			defer w.Stop()
+			defer other.Stop()
+			r.wire.say(shop("projector", 7)) // whatever was before the first that is heard
+			if c := next(w); c.All || c.Users == nil || next(other).Users != nil {
+				t.Errorf("%s: the first is told as %+v", name, c)
+			}
+			r.wire.say(test.then)
+			if c := next(other); (c.Users != nil) != test.lost {
+				t.Errorf("%s: another tenant is told %+v", name, c)
+			}
+			if c := next(w); c.All != test.lost {
+				t.Errorf("%s: it is told as %+v", name, c)
+			}
+			if _, complete := r.hub.Missed("new", Mark{10, 0}, Mark{99, 0}); complete == test.lost {
+				t.Errorf("%s: a tenant that nobody watched missed nothing: %v", name, complete)
+			}
+		})
+	}
+}
+
 func TestAPollThatFailsLosesNothing(t *testing.T) {
 	t.Parallel()
 	hearing(t, Config{PollEvery: time.Second}, func(r *rig) {

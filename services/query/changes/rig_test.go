@@ -23,6 +23,7 @@ type wire struct {
 	handle  func(subject string, data []byte)
 	fails   error
 	stopped bool
+	number  uint64
 }
 
 func (w *wire) Subscribe(subject string, handle func(subject string, data []byte)) (func(), error) {
@@ -35,7 +36,13 @@ func (w *wire) Subscribe(subject string, handle func(subject string, data []byte
 	return func() { w.mu.Lock(); defer w.mu.Unlock(); w.stopped = true }, w.fails
 }
 
+// say announces something as the next announcement of a projector, unless that is
+// in it.
 func (w *wire) say(c events.Changed) {
+	if c.Source == "" {
+		w.number++
+		c.Source, c.Number = "projector", w.number
+	}
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err)

@@ -35,6 +35,7 @@ if (posse.postgres) {
       line.mend();
       await page.getByRole('link', { name: 'Try again' }).click();
       await expect(screen.card(tablet.session)).toBeVisible();
+      await page.close(); // before its server goes, which it would mention
     } finally {
       await query.stop();
       await line.close();

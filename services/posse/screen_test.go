@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/posse-pos/posse/services/posse/embedded"
+	"github.com/posse-pos/posse/services/query/signin"
+	"github.com/posse-pos/posse/services/query/signin/oidctest"
 )
 
 // browserDir holds the specs, which are JavaScript for Playwright; see the README
@@ -102,9 +104,11 @@ func startServeForScreen(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	provider := oidctest.Reserve(t).Start()
+	provider.Admit("http://127.0.0.1" + signin.PathCallback)
 	address := "nats://gateway:" + strings.TrimSpace(string(password)) + "@" + strings.TrimPrefix(addresses["nats"], "nats://")
 	return append(startAnnex(t, dir, address, addresses["api"]),
-		"POSSE_URL="+addresses["api"], "POSSE_LINK="+printedLink.FindString(posse.log.String()))
+		"POSSE_PROVIDER="+provider.Issuer, "POSSE_URL="+addresses["api"], "POSSE_LINK="+printedLink.FindString(posse.log.String()))
 }
 
 // startProcessesForScreen starts one process per role on a log with a past, and

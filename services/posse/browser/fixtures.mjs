@@ -94,12 +94,13 @@ export const boss = { user: '1', roles: ['admin'], personal: { username: 'boss',
 export async function signIn(page, shop, { user, ...who }) {
   const { access, session } = await shop.login(user, { device: firefox, ...who });
   await shop.shown(); // what they are called is looked up there
-  const answer = await fetch(`${posse.url}/signin`, {
+  const { url } = shop.at;
+  const answer = await fetch(`${url}/signin`, {
     method: 'POST', redirect: 'manual', body: new URLSearchParams({ token: access }),
     headers: { 'User-Agent': await page.evaluate(() => navigator.userAgent) },
   });
   expect(answer.status).toBe(303);
   const [, name, value] = /^([^=]+)=([^;]+)/.exec(answer.headers.get('set-cookie'));
-  await page.context().addCookies([{ name, value, url: posse.url.replace('http:', 'https:'), secure: true, httpOnly: true, sameSite: 'Lax' }]);
+  await page.context().addCookies([{ name, value, url: url.replace('http:', 'https:'), secure: true, httpOnly: true, sameSite: 'Lax' }]);
   await shop.end(session);
 }

@@ -10,12 +10,13 @@ export class Line {
   whole = true;
 
   constructor(to) {
+    this.to = to;
     this.server = createServer((near) => {
       if (!this.whole) {
         near.destroy();
         return;
       }
-      const far = createConnection(to);
+      const far = createConnection(this.to);
       for (const [end, other] of [[near, far], [far, near]]) {
         this.ends.add(end);
         end.pipe(other);
@@ -26,6 +27,12 @@ export class Line {
         });
       }
     });
+  }
+
+  /** leadTo says where the other end is. */
+  leadTo(target) {
+    const { hostname, port } = new URL(target);
+    this.to = { host: hostname, port: Number(port) };
   }
 
   listen(...at) { return new Promise((resolve) => { this.server.listen(...at, resolve); }); }
@@ -45,10 +52,13 @@ export class Line {
   }
 }
 
-/** lineTo makes a line to an http URL; its own address is in url. */
+/**
+ * lineTo makes a line to an http URL, which leadTo may name later; its own address
+ * is in url.
+ */
 export async function lineTo(target) {
-  const { hostname, port } = new URL(target);
-  const line = new Line({ host: hostname, port: Number(port) });
+  const line = new Line();
+  if (target) line.leadTo(target);
   await line.listen(0, '127.0.0.1');
   line.url = `http://127.0.0.1:${line.server.address().port}`;
   return line;

@@ -17,6 +17,8 @@ export const posse = {
   topology: env.POSSE_TOPOLOGY || 'serve',
   // A gateway that serves the tenant "annex" alone, and that a spec may stop.
   annex: { tenant: 'annex', name: 'Annex', pid: Number(env.POSSE_ANNEX_PID || 0) },
+  // An OpenID provider, for a posse that a spec starts.
+  provider: env.POSSE_PROVIDER || '',
   // What further processes need; none in one that does everything.
   postgres: env.POSSE_POSTGRES || '',
   nats: env.POSSE_NATS || '',
@@ -43,14 +45,16 @@ export async function role(name, environment) {
   });
   let log = '';
   child.stderr.on('data', (data) => { log += data; });
-  const ended = new Promise((resolve) => { child.on('exit', resolve); });
+  let running = true;
+  const ended = new Promise((resolve) => { child.on('exit', resolve); }).then(() => { running = false; });
   const stop = async () => {
     child.kill('SIGKILL');
     await ended;
     rmSync(dir, { recursive: true });
   };
   try {
-    await until(() => JSON.parse(readFileSync(ready)), `posse ${name} is ready`);
+    await until(() => !running || JSON.parse(readFileSync(ready)), `posse ${name} is ready`);
+    if (!running) throw new Error(`posse ${name} ended`);
   } catch (error) {
     await stop();
     throw new Error(`${error.message}\n${log}`);

@@ -22,16 +22,16 @@ async function ask(method, url, bearer, body) {
   return JSON.parse(text);
 }
 
-let lookout; // of this process
+const lookouts = new Map(); // of this process, by where posse is
 
 export class Shop {
-  constructor(tenant, key) {
-    Object.assign(this, { tenant, key, position: 0 });
+  constructor(tenant, key, at) {
+    Object.assign(this, { tenant, key, at, position: 0 });
   }
 
   /** open makes the backend's key and waits until posse knows it. */
-  static async open(tenant) {
-    const shop = new Shop(tenant, await command('keys', 'create', '--tenant', tenant));
+  static async open(tenant, at = posse) {
+    const shop = new Shop(tenant, await command('keys', 'create', '--tenant', tenant), at);
     await until(() => shop.touch({ user: 'nobody', session: 'nobodys' }), 'posse knows the new key');
     return shop;
   }
@@ -41,7 +41,7 @@ export class Shop {
    * that was in milliseconds. It returns the session with its access token.
    */
   async login(user, { device = nameless, ago: before, personal, ...rest } = {}) {
-    const done = await ask('POST', `${posse.recorder}/v1/sessions`, this.key, {
+    const done = await ask('POST', `${this.at.recorder}/v1/sessions`, this.key, {
       user, ...device, ...rest, ...before && { created: ago(before) },
       personal: { username: `user-${user}`, display_name: `User ${user}`, ...device.personal, ...personal },
     });
@@ -61,34 +61,34 @@ export class Shop {
 
   /** touch says that a session was active, now or at a time. */
   async touch({ user, session }, { at = ago(0), ...rest } = {}) {
-    return ask('POST', `${posse.recorder}/v1/touches`, this.key, { user, session, at, ...rest });
+    return ask('POST', `${this.at.recorder}/v1/touches`, this.key, { user, session, at, ...rest });
   }
 
   /** end ends a session as somebody, or as the backend does. */
   async end(session, { as, ...reasons } = {}) {
-    const done = await ask('DELETE', `${posse.recorder}/v1/sessions/${session}`, as?.access ?? this.key, reasons);
+    const done = await ask('DELETE', `${this.at.recorder}/v1/sessions/${session}`, as?.access ?? this.key, reasons);
     this.position = done.position;
     return done;
   }
 
   /** endAll ends every session of a user. */
   async endAll(user) {
-    const done = await ask('DELETE', `${posse.recorder}/v1/users/${user}/sessions`, this.key, {});
+    const done = await ask('DELETE', `${this.at.recorder}/v1/users/${user}/sessions`, this.key, {});
     this.position = done.position;
   }
 
   /** gateways are those that serve this shop. */
   async gateways(as) {
-    return (await ask('GET', `${posse.url}/v1/gateways`, as.access)).gateways;
+    return (await ask('GET', `${this.at.url}/v1/gateways`, as.access)).gateways;
   }
 
   /** shown waits until whoever reads sees all that this shop did. */
   async shown() {
     // Positions are those of one log, so somebody of another shop can wait too,
     // and is no guest in this one.
-    lookout ??= Shop.open(`lookout-${process.pid}`);
-    const { access } = await (await lookout).login('lookout', { roles: ['admin'] }); // anew, since tokens are good for minutes
-    await ask('GET', `${posse.url}/v1/users?page_size=1&wait_for=${this.position}`, access);
+    if (!lookouts.has(this.at)) lookouts.set(this.at, Shop.open(`lookout-${process.pid}`, this.at));
+    const { access } = await (await lookouts.get(this.at)).login('lookout', { roles: ['admin'] }); // anew, since tokens are good for minutes
+    await ask('GET', `${this.at.url}/v1/users?page_size=1&wait_for=${this.position}`, access);
   }
 }
 

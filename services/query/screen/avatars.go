@@ -26,7 +26,10 @@ const (
 	avatarFor     = time.Hour // that a picture, or the lack of one, is kept
 )
 
-var errNoAvatar = errors.New("screen: no such picture")
+var (
+	errNotListed = errors.New("screen: a picture of a host that is not listed")
+	errNoAvatar  = errors.New("screen: no such picture")
+)
 
 // avatars fetches the pictures of users from hosts that the operator listed, so
 // that browsers need to ask no host but ours, and tell none who looks at whom. A
@@ -92,7 +95,7 @@ func (a *avatars) address(user, avatarURL string) string {
 func (a *avatars) get(ctx context.Context, avatarURL string) (*avatar, error) {
 	u, err := url.Parse(avatarURL)
 	if err != nil || !a.allowed(u) {
-		return nil, errNoAvatar
+		return nil, errNotListed
 	}
 	found := a.entry(avatarURL)
 	found.once.Do(func() { found.contentType, found.data, err = a.fetch(ctx, avatarURL) })
@@ -146,13 +149,15 @@ func (a *avatars) fetch(ctx context.Context, avatarURL string) (contentType stri
 // avatar serves the picture of a user whom the viewer may see.
 func (s *Screen) avatar(w http.ResponseWriter, r *http.Request) {
 	picture, err := s.avatarOf(r, r.URL.Query().Get("user")) //nolint:contextcheck // the context is the request's
+	h := w.Header()
+	if err == nil || errors.Is(err, errNoAvatar) {
+		h.Set("Cache-Control", "private, max-age=3600") // as long as it is kept here
+	}
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	h := w.Header()
 	h.Set("Content-Type", picture.contentType)
-	h.Set("Cache-Control", "private, max-age=3600")
 	_, _ = w.Write(picture.data) // the browser may be gone
 }
 
@@ -162,7 +167,7 @@ func (s *Screen) avatarOf(r *http.Request, user string) (*avatar, error) {
 		return nil, err
 	}
 	if !l.Viewer.MayRead(user) {
-		return nil, errNoAvatar
+		return nil, commands.NewError(commands.ReasonNotFound, "there is no such user")
 	}
 	page, err := l.Users(ctx, reads.UsersQuery{User: user})
 	if err != nil {

@@ -163,7 +163,9 @@ func TestWhatIsNoPictureIsRefused(t *testing.T) {
 		r.portray(name, at)
 		before := p.asked.Load()
 		for range 2 {
-			if a := r.get("anna", "/avatar?user="+url.QueryEscape(name)); a.Code != http.StatusNotFound || strings.Contains(a.body(), "alert") {
+			a := r.get("anna", "/avatar?user="+url.QueryEscape(name))
+			same(t, "caching of "+name, a.Header().Get("Cache-Control"), "private, max-age=3600")
+			if a.Code != http.StatusNotFound || strings.Contains(a.body(), "alert") {
 				t.Errorf("%s is answered %d", name, a.Code)
 			}
 		}

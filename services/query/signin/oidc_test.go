@@ -11,31 +11,32 @@ import (
 	"github.com/zitadel/oidc/v3/example/server/storage"
 
 	"github.com/posse-pos/posse/services/query/signin"
+	"github.com/posse-pos/posse/services/query/signin/oidctest"
 )
 
 func TestAProviderSignsIn(t *testing.T) {
 	t.Parallel()
-	confidential := func(c *signin.OIDC) { c.ClientID, c.ClientSecret = "confidential", "client-secret" }
+	confidential := func(c *signin.OIDC) { c.ClientID, c.ClientSecret = oidctest.ConfidentialClient, oidctest.ClientSecret }
 	for name, test := range map[string]struct {
 		user   string
 		change func(*signin.OIDC)
 		want   string
 	}{
-		"an administrator":      {boss, func(*signin.OIDC) {}, "admin id1 of shop in "},
-		"with a secret":         {boss, confidential, "admin id1 of shop in "},
-		"an auditor":            {cashier, func(*signin.OIDC) {}, "auditor id2 of shop in "},
-		"anybody else":          {boss, func(c *signin.OIDC) { c.AdminValues = []string{"others"} }, "user id1 of shop in "},
-		"nobody is anything":    {boss, func(c *signin.OIDC) { c.AdminValues = nil }, "user id1 of shop in "},
-		"a tenant by its claim": {boss, func(c *signin.OIDC) { c.Tenant, c.TenantClaim = "", "org.id" }, "admin id1 of shop in "},
-		"a user by a claim":     {boss, func(c *signin.OIDC) { c.UserClaim = "number" }, "admin 42 of shop in "},
-		"roles by a path":       {boss, func(c *signin.OIDC) { c.RolesClaim, c.AdminValues = "org.id", []string{"shop"} }, "admin id1 of shop in "},
+		"an administrator":      {oidctest.Boss, func(*signin.OIDC) {}, "admin id1 of shop in "},
+		"with a secret":         {oidctest.Boss, confidential, "admin id1 of shop in "},
+		"an auditor":            {oidctest.Cashier, func(*signin.OIDC) {}, "auditor id2 of shop in "},
+		"anybody else":          {oidctest.Boss, func(c *signin.OIDC) { c.AdminValues = []string{"others"} }, "user id1 of shop in "},
+		"nobody is anything":    {oidctest.Boss, func(c *signin.OIDC) { c.AdminValues = nil }, "user id1 of shop in "},
+		"a tenant by its claim": {oidctest.Boss, func(c *signin.OIDC) { c.Tenant, c.TenantClaim = "", "org.id" }, "admin id1 of shop in "},
+		"a user by a claim":     {oidctest.Boss, func(c *signin.OIDC) { c.UserClaim = "number" }, "admin 42 of shop in "},
+		"roles by a path":       {oidctest.Boss, func(c *signin.OIDC) { c.RolesClaim, c.AdminValues = "org.id", []string{"shop"} }, "admin id1 of shop in "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := reserve(t).start()
+			o := provide(t)
 			r := o.admit(setup(t, o.use(test.change)))
 			b := r.browser()
-			if view := b.get("/signin").view(t); view.Provider != strings.TrimPrefix(o.issuer, "http://") {
+			if view := b.get("/signin").view(t); view.Provider != strings.TrimPrefix(o.Issuer, "http://") {
 				t.Errorf("the provider is called %q", view.Provider)
 			}
 			back := b.get(b.leave(test.user))
@@ -53,18 +54,18 @@ func TestAProviderSignsIn(t *testing.T) {
 // TestNamesOfTheProvider are in no ID token of this provider: posse has to ask.
 func TestNamesOfTheProvider(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use()))
 	b := r.browser()
-	b.get(b.leave(boss))
-	if got := r.shop.lastLogin().Personal; got.Username != boss || got.DisplayName != "Test User" {
+	b.get(b.leave(oidctest.Boss))
+	if got := r.shop.lastLogin().Personal; got.Username != oidctest.Boss || got.DisplayName != "Test User" {
 		t.Errorf("they are called %+v", got)
 	}
 }
 
 func TestTheRequestToTheProvider(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use(func(c *signin.OIDC) { c.Scopes = []string{"profile", "groups"} })))
 	ask := func() (url.Values, string) {
 		a := r.browser().get("/signin/oidc?next=https://evil.example/")
@@ -107,7 +108,7 @@ func with(t *testing.T, address string, changes ...string) string {
 
 func TestAnswersThatAreNotGood(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use()))
 	for name, test := range map[string]struct {
 		change []string
@@ -129,7 +130,7 @@ func TestAnswersThatAreNotGood(t *testing.T) {
 			test.change[1] = strings.Repeat("x", 999)
 		}
 		b := r.browser()
-		back := b.leave(boss)
+		back := b.leave(oidctest.Boss)
 		a := b.get(with(t, back, test.change...))
 		view := a.wantNotice(t, test.status, test.want)
 		if a.sets(signin.CookieName) != "" || !strings.Contains(a.sets("__Host-posse-oidc"), "Max-Age=0") || view.Next != "/history" {
@@ -139,30 +140,30 @@ func TestAnswersThatAreNotGood(t *testing.T) {
 		b.get(back).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 	}
 	b := r.browser()
-	if a := b.get(with(t, b.leave(boss), "iss", o.issuer)); a.StatusCode != http.StatusSeeOther {
+	if a := b.get(with(t, b.leave(oidctest.Boss), "iss", o.Issuer)); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("of the issuer itself: %s", a.Status)
 	}
 }
 
 func TestAnAnswerIsGoodOnceAndForOneBrowser(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use()))
 	b := r.browser()
-	back := b.leave(boss)
+	back := b.leave(oidctest.Boss)
 	r.browser().get(back).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 
 	other := r.browser()
-	others := other.leave(cashier)
+	others := other.leave(oidctest.Cashier)
 	// Somebody else's code, with the state of this browser: PKCE tells.
 	a := b.get(with(t, others, "state", must(t, back).Query().Get("state")))
 	a.wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 
-	again := b.leave(boss)
+	again := b.leave(oidctest.Boss)
 	if a := b.get(again); a.StatusCode != http.StatusSeeOther {
 		t.Fatalf("a good answer: %s: %s", a.Status, a.body)
 	}
-	fresh := b.leave(boss)
+	fresh := b.leave(oidctest.Boss)
 	a = b.get(with(t, again, "state", must(t, fresh).Query().Get("state")))
 	a.wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 	if len(r.shop.logins) != 1 {
@@ -172,33 +173,33 @@ func TestAnAnswerIsGoodOnceAndForOneBrowser(t *testing.T) {
 
 func TestTheNonceHasToMatch(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use()))
 	change := func(request *storage.AuthRequest) { request.Nonce = "another" }
-	o.people.change.Store(&change)
+	o.Change(change)
 	b := r.browser()
-	b.get(b.leave(boss)).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
+	b.get(b.leave(oidctest.Boss)).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 }
 
 func TestAnAnswerMayComeTooLate(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use()))
 	b := r.browser()
-	back := b.leave(boss)
+	back := b.leave(oidctest.Boss)
 	r.clock.forward(10 * time.Minute)
 	b.get(back).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 }
 
 func TestWhomTheProviderCannotName(t *testing.T) {
 	t.Parallel()
-	o := reserve(t).start()
+	o := provide(t)
 	r := o.admit(setup(t, o.use(func(c *signin.OIDC) { c.Tenant, c.TenantClaim = "", "org.id" })))
 	b := r.browser()
-	b.get(b.leave(cashier)).wantNotice(t, http.StatusForbidden, signin.NoticeNoTenant)
+	b.get(b.leave(oidctest.Cashier)).wantNotice(t, http.StatusForbidden, signin.NoticeNoTenant)
 	r = o.admit(setup(t, o.use(func(c *signin.OIDC) { c.UserClaim = "employee" })))
 	b = r.browser()
-	b.get(b.leave(boss)).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
+	b.get(b.leave(oidctest.Boss)).wantNotice(t, http.StatusBadRequest, signin.NoticeOIDCFailed)
 }
 
 func TestAProviderThatIsAway(t *testing.T) {
@@ -206,9 +207,7 @@ func TestAProviderThatIsAway(t *testing.T) {
 	o := reserve(t)
 	r := o.admit(setup(t, o.use()))
 	// What waits for it to start should not wait long.
-	if err := o.server.Listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	o.Close()
 	a := r.browser().get("/signin/oidc")
 	a.wantNotice(t, http.StatusServiceUnavailable, signin.NoticeUnavailable)
 	if a.Header.Get("Retry-After") == "" {
@@ -218,10 +217,10 @@ func TestAProviderThatIsAway(t *testing.T) {
 
 	other := reserve(t)
 	r = other.admit(setup(t, other.use()))
-	other.start()
+	other.Start()
 	b := r.browser()
-	back := b.leave(boss) // it started after posse
-	other.server.Close()
+	back := b.leave(oidctest.Boss) // it started after posse
+	other.Close()
 	b.get(back).wantNotice(t, http.StatusServiceUnavailable, signin.NoticeUnavailable)
 }
 

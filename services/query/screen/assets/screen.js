@@ -327,6 +327,11 @@
     }
   });
 
+  // Who has a picture that does not come has initials, which stand behind it.
+  document.addEventListener('error', ({ target }) => {
+    if (target.matches?.('.avatar img')) target.remove();
+  }, { capture: true });
+
   // ---- dialogs ----------------------------------------------------------------
 
   const dialog = byId('dialog');

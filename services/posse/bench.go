@@ -16,9 +16,11 @@ func benchCommand() *cli.Command {
 		Description: `Each figure stands beside what bare JetStream, bare PostgreSQL or the bare
 library does in the same run, as a ratio, and beside the aim. It judges nothing.
 
-All parts together take about five minutes: ` + strings.Join(bench.Parts(), ", ") + `.`,
+The parts are ` + strings.Join(bench.Parts(), ", ") + `.
+All together take about a quarter of an hour; projector, screen and commands three
+to five minutes each, watchers two, and the others less than one.`,
 		Flags: []cli.Flag{
-			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector and commands"),
+			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector, watchers, screen and commands"),
 			texts("only", "parts to measure, if not all"),
 			number("users", 200_000, "users in the log for the part commands"),
 			number("events", 2_000_000, "events in the log for the part commands"),

@@ -20,6 +20,13 @@ const (
 	SubjectQuarantine  = "pos.v1.quarantine.*"
 )
 
+// SubjectLive is under which POS_REVOCATIONS publishes every message again, on
+// core NATS, when it has stored it: what is stored on pos.v1.tick is heard on
+// pos.v1.live.tick. The headers Nats-Sequence and Nats-Last-Sequence say where it
+// stands in the stream and where the one before it of its subject stands. Nobody
+// else may publish there.
+const SubjectLive = livePrefix + ">"
+
 const (
 	sessionPrefix    = "pos.v1.session."
 	touchPrefix      = "pos.v1.touch."
@@ -27,6 +34,8 @@ const (
 	quarantinePrefix = "pos.v1.quarantine."
 	changedPrefix    = "pos.v1.changed."
 	gatewayPrefix    = "pos.v1.gateway."
+	livePrefix       = "pos.v1.live."
+	prefix           = "pos.v1."
 )
 
 // ErrInvalidSubject says that a subject is none of posse's.
@@ -51,6 +60,9 @@ func TouchSubject(k Key) string {
 
 // RevocationSubject is where the relay publishes a tenant's revocations.
 func RevocationSubject(tenant string) string { return revocationPrefix + EncodeToken(tenant) }
+
+// LiveSubject is where what POS_REVOCATIONS stores on a subject is heard.
+func LiveSubject(subject string) string { return livePrefix + strings.TrimPrefix(subject, prefix) }
 
 // QuarantineSubject is where a message of the named stream goes that cannot be
 // decoded.

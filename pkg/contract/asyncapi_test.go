@@ -48,13 +48,15 @@ func TestChannelsAreTheSubjects(t *testing.T) {
 	t.Parallel()
 	key := events.Key{Tenant: "tenant", User: "user", Session: "session"}
 	want := map[string]string{
-		"sessions":      events.SessionSubject(key.Tenant, key.User),
-		"touches":       events.TouchSubject(key),
-		"revocations":   events.RevocationSubject(key.Tenant),
-		"tick":          events.SubjectTick,
-		"quarantine":    events.QuarantineSubject("stream"),
-		"changed":       events.ChangedSubject(key.Tenant),
-		"gatewayStatus": events.GatewayStatusSubject("gateway"),
+		"sessions":        events.SessionSubject(key.Tenant, key.User),
+		"touches":         events.TouchSubject(key),
+		"revocations":     events.RevocationSubject(key.Tenant),
+		"tick":            events.SubjectTick,
+		"liveRevocations": events.LiveSubject(events.RevocationSubject(key.Tenant)),
+		"liveTick":        events.LiveSubject(events.SubjectTick),
+		"quarantine":      events.QuarantineSubject("stream"),
+		"changed":         events.ChangedSubject(key.Tenant),
+		"gatewayStatus":   events.GatewayStatusSubject("gateway"),
 	}
 	channels := at(t, asyncAPI(t), "channels")
 	wantSame(t, "channels", slices.Collect(maps.Keys(channels)), slices.Collect(maps.Keys(want)))

@@ -66,13 +66,23 @@
 //
 // # Permissions
 //
-// Over NATS a gateway needs no more than to subscribe to _INBOX.> and to publish to
+// Over NATS a gateway needs no more than to subscribe to
+//
+//	_INBOX.>
+//	pos.v1.live.>      or pos.v1.live.revocation.TENANT and pos.v1.live.tick
+//
+// and to publish to
 //
 //	$JS.API.STREAM.INFO.POS_REVOCATIONS
-//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>
+//	$JS.API.STREAM.MSG.GET.POS_REVOCATIONS
+//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>   or ….*.pos.v1.revocation.TENANT
 //	$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>
+//	$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*
 //	pos.v1.touch.>     or pos.v1.touch.TENANT.> of its own tenant
 //	pos.v1.gateway.*   or pos.v1.gateway.ID of its own
+//
+// Nobody may publish to pos.v1.live.>, where the server itself repeats what
+// POS_REVOCATIONS stores.
 //
 // # Promise
 //

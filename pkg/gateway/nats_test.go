@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,12 +75,14 @@ func gatewayUser() *server.User {
 	return &server.User{Username: "gateway", Password: "gateway", Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
+			"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",
 			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>",
 			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
+			"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*",
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
 		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", "pos.v1.live.>"}},
 	}}
 }
 
@@ -94,6 +98,7 @@ func (h *hub) declare() {
 		{
 			Name: events.StreamRevocations, Subjects: []string{events.SubjectRevocations, events.SubjectTick},
 			AllowMsgTTL: true, AllowRollup: true, AllowDirect: true,
+			RePublish: &jetstream.RePublish{Source: "pos.v1.>", Destination: events.SubjectLive},
 		},
 		{Name: events.StreamTouches, Subjects: []string{events.SubjectTouches}, MaxMsgsPerSubject: 1, AllowDirect: true},
 	} {
@@ -239,8 +244,9 @@ func TestNATSFollowsOneTenantOnly(t *testing.T) {
 func TestNATSEmptyStream(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)
+	asked := h.requests("$JS.API.STREAM.MSG.GET." + events.StreamRevocations)
 	r := h.gateway(nil)
-	eventually(t, "the gateway reads the stream", func() bool { return consumers(h) > 0 })
+	eventually(t, "the gateway reads the stream", func() bool { return asked() > 0 })
 	if r.Ready() == nil {
 		t.Error("ready without a tick")
 	}
@@ -248,12 +254,138 @@ func TestNATSEmptyStream(t *testing.T) {
 	r.ready(t)
 }
 
-func consumers(h *hub) int {
+// requests counts what the server is asked on a subject from now on.
+func (h *hub) requests(subject string) (count func() int) {
+	h.t.Helper()
+	var n atomic.Int64
+	subscription, err := h.conn.Subscribe(subject, func(*nats.Msg) { n.Add(1) })
+	if err == nil {
+		err = h.conn.Flush()
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = subscription.Unsubscribe() })
+	return func() int { return int(n.Load()) }
+}
+
+// republish says whether the stream publishes again what it stores. What it stores
+// while it does not is lost to those who listen.
+func (h *hub) republish(yes bool) {
+	h.t.Helper()
 	stream, err := h.js.Stream(h.t.Context(), events.StreamRevocations)
 	if err != nil {
-		return 0
+		h.t.Fatal(err)
 	}
-	return stream.CachedInfo().State.Consumers
+	config := stream.CachedInfo().Config
+	config.RePublish = nil
+	if yes {
+		config.RePublish = &jetstream.RePublish{Source: "pos.v1.>", Destination: events.SubjectLive}
+	}
+	if _, err := h.js.UpdateStream(h.t.Context(), config); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// TestNATSLostOnTheWay has a revocation stored that is not heard, and then
+// something that is.
+func TestNATSLostOnTheWay(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func(*hub){
+		"a tick":                               (*hub).tick,
+		"another revocation":                   func(h *hub) { h.revoke("shop", "s2") },
+		"a revocation of another tenant":       func(h *hub) { h.revoke("other", "s2"); h.tick() },
+		"many that are lost, and then another": func(h *hub) { h.lose(100); h.revoke("shop", "s2") },
+	} {
+		for _, tenant := range []string{"", "shop"} {
+			t.Run(name+", to a gateway of "+cmp.Or(tenant, "all"), func(t *testing.T) {
+				t.Parallel()
+				h := startHub(t)
+				h.revoke("shop", "old")
+				stop := h.relay()
+				r := h.gateway(func(cfg *gateway.Config) { cfg.Tenant, cfg.StaleAfter = tenant, time.Hour }).ready(t)
+				stop()
+				h.republish(false)
+				h.revoke("shop", "s1")
+				h.republish(true)
+				then(h)
+				eventually(t, "refused", func() bool {
+					return r.check(r.issuer.Token("shop", "anna", "s1")) == gateway.ReasonRevoked
+				})
+			})
+		}
+	}
+}
+
+// lose stores revocations that nobody hears.
+func (h *hub) lose(n int) {
+	h.republish(false)
+	for i := range n {
+		h.revoke("shop", fmt.Sprint("lost-", i))
+	}
+	h.republish(true)
+}
+
+// TestNATSOthersAreNoReasonToLoad has many revocations of other tenants between
+// those of a gateway, which are not heard and yet nothing is lost.
+func TestNATSOthersAreNoReasonToLoad(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	h.revoke("shop", "old")
+	stop := h.relay()
+	r := h.gateway(func(cfg *gateway.Config) { cfg.Tenant = "shop" }).ready(t)
+	stop()
+	loads := h.requests("$JS.API.STREAM.INFO." + events.StreamRevocations)
+	for i := range 20 {
+		h.revoke("other", fmt.Sprint("o", i))
+		if i%2 == 0 {
+			h.tick()
+		}
+		session := fmt.Sprint("s", i)
+		sequence := h.revoke("shop", session)
+		eventually(t, "refused", func() bool { return r.check(r.issuer.Token("shop", "anna", session)) == gateway.ReasonRevoked })
+		eventually(t, "confirmed", func() bool { return r.Stats().Applied >= sequence })
+	}
+	if n := loads(); n > 0 {
+		t.Errorf("the stream was loaded %d times", n)
+	}
+	if r.Ready() != nil {
+		t.Errorf("the gateway is %v", r.Ready())
+	}
+}
+
+// TestNATSForgedLiveMessages come from somebody who may publish what only the
+// stream does, and does not know where it ends. They do not make a gateway fresh.
+func TestNATSForgedLiveMessages(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	h.revoke("shop", "old")
+	stop := h.relay()
+	r := h.gateway(nil).ready(t)
+	stop()
+	eventually(t, "stale", func() bool { return r.check(r.issuer.Token("shop", "anna", "s1")) == gateway.ReasonStale })
+	tick, err := json.Marshal(events.Tick{
+		Sequence: 1, AsOf: events.TimestampOf(time.Now()), StreamCreated: h.created, Relay: "relay-1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := h.requests("$JS.API.STREAM.INFO." + events.StreamRevocations)
+	for range 3 {
+		before := asked()
+		forged := nats.NewMsg(events.LiveSubject(events.SubjectTick))
+		forged.Data = tick
+		forged.Header.Set(jetstream.SubjectHeader, events.SubjectTick)
+		forged.Header.Set(jetstream.SequenceHeader, "4711")
+		forged.Header.Set(jetstream.LastSequenceHeader, "0")
+		if err := h.conn.PublishMsg(forged); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the stream is asked", func() bool { return asked() > before })
+		if got := r.check(r.issuer.Token("shop", "anna", "s1")); got != gateway.ReasonStale {
+			t.Errorf("after a forged tick a token is %s", got)
+		}
+	}
 }
 
 func TestNATSStreamMadeAnew(t *testing.T) {

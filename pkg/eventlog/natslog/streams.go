@@ -16,6 +16,10 @@ const (
 	quarantineMaxAge   = 90 * 24 * time.Hour
 	quarantineMaxBytes = 64 << 20 // the server reserves it
 
+	// maxLoading is how many gateways load POS_REVOCATIONS at the same time; the
+	// others wait their turn.
+	maxLoading = 1000
+
 	// maxMessage is a payload of events.MaxPayload and generous headers.
 	maxMessage = 32 << 10
 	// maxQuarantined is a message of another's making and what is said of it.
@@ -107,6 +111,10 @@ func (c Config) revocations() jetstream.StreamConfig {
 		AllowMsgTTL: true,
 		AllowRollup: true,
 		AllowDirect: true,
+		// Gateways hear on core NATS what is stored, and have a consumer only while
+		// they load: ten thousand consumers cost a server more than it has.
+		RePublish:    &jetstream.RePublish{Source: "pos.v1.>", Destination: events.SubjectLive},
+		MaxConsumers: maxLoading,
 	}
 }
 

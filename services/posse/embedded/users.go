@@ -5,6 +5,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/posse-pos/posse/events"
 )
 
 // addUsers admits this process, and gateways if there is a password for them.
@@ -43,9 +45,11 @@ func gatewayPermissions() *server.Permissions {
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
+			"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",
 			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>",
 			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
+			"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*",
 		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", events.SubjectLive}},
 	}
 }

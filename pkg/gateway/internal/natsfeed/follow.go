@@ -8,39 +8,36 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 )
 
 const (
 	apiTimeout = 2 * time.Second
-	// look is how often the reader looks up from a silent stream.
+	// look is how often the reader looks up from a silent line.
 	look = 250 * time.Millisecond
-	// silence is how long a stream that should tick is silent before the reader
+	// silence is how long a line that should tick is silent before the reader
 	// asks whether it misses something; it asks less often the longer it lasts.
 	silence    = 2 * time.Second
 	maxSilence = 10 * time.Second
 	// A try that failed is repeated after a pause of this, and as much at random.
 	retryPause = 250 * time.Millisecond
-	// abandoned is when the server forgets a consumer that nobody reads any more.
-	abandoned = 30 * time.Second
-	pullAhead = 2000
-	heartbeat = 1500 * time.Millisecond
 )
 
 var (
 	errGap         = errors.New("a message is missing")
 	errReconnected = errors.New("NATS was away")
+	errForeign     = errors.New("somebody else publishes on " + events.SubjectLive)
 	errBehind      = errors.New("the stream has more than was delivered")
+	errSilent      = errors.New("the stream does not publish what it stores again on " + events.SubjectLive +
+		": start a recorder with --update-streams, which declares it")
 )
 
 // position is a place in the stream, and which stream it is a place in.
+// Everything on the reader's subjects up to sequence was applied.
 type position struct {
 	created  time.Time
-	sequence uint64 // of the last message that was applied
+	sequence uint64
 }
 
 // probe is what the stream said when it was asked: messages beyond last were
@@ -57,11 +54,10 @@ func (p probe) within(sequence uint64) time.Duration {
 	return time.Since(p.asked)
 }
 
-// Follow reads the stream with consumers that it orders by itself: each starts
-// after the last message that was applied, a gap in what it delivers ends it, and
-// none is made before it is known that the stream is still the one that the
-// position is of. The ordered consumer of nats.go would go on, in silence, at a
-// sequence that a stream made anew has not reached.
+// Follow hears on core NATS what the stream stores, and loads from the stream what
+// it has not heard: at the start, after NATS was away, and when a message is
+// missing. Core NATS promises no delivery, so each message has to prove by its
+// sequences that nothing stands between it and the one before.
 func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
 	r := &reader{feed: f, sink: sink}
 	for ctx.Err() == nil {
@@ -70,13 +66,21 @@ func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
 			return err
 		}
 		if ctx.Err() == nil {
-			f.log.DebugContext(ctx, "revocations are interrupted", slog.Any("reason", err))
+			f.log.LogAttrs(ctx, levelOf(err), "revocations are interrupted", slog.Any("reason", err))
 		}
 		if !errors.Is(err, errReconnected) {
 			rest(ctx, retryPause+rand.N(retryPause)) //nolint:gosec // a pause, not a secret
 		}
 	}
 	return ctx.Err()
+}
+
+// levelOf tells what only an operator can mend from what passes.
+func levelOf(err error) slog.Level {
+	if errors.Is(err, errSilent) || errors.Is(err, errForeign) {
+		return slog.LevelError
+	}
+	return slog.LevelDebug
 }
 
 func rest(ctx context.Context, d time.Duration) {
@@ -93,81 +97,24 @@ type reader struct {
 	at    position
 	probe probe
 	wants bool // the sink wants a proof of age
+
+	heard    time.Time     // when something was applied that was heard, or looked for
+	patience time.Duration // until the stream is asked whether there is something
 }
 
-// read follows one consumer until something is wrong with it.
+// read loads and then hears, until something is wrong. It listens before it loads,
+// so that nothing is between the two.
 func (r *reader) read(ctx context.Context) error {
 	reconnects := r.feed.conn.Stats().Reconnects
-	consumer, err := r.consume(ctx)
+	line, err := r.listen()
 	if err != nil {
 		return err
 	}
-	// Asked after the consumer was made, so that it is known what it reads.
-	if err := r.ask(ctx); err != nil {
+	defer line.close()
+	if err := r.load(ctx); err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(
-		jetstream.PullMaxMessages(pullAhead), jetstream.PullHeartbeat(heartbeat),
-		jetstream.WithMessagesErrOnMissingHeartbeat(true))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", events.StreamRevocations, err)
-	}
-	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Stop)()
-	if consumer.CachedInfo().NumPending == 0 {
-		r.sink.CaughtUp()
-	}
-	return r.deliver(ctx, messages, reconnects)
-}
-
-func (r *reader) deliver(ctx context.Context, messages jetstream.MessagesContext, reconnects uint64) error {
-	heard, patience := time.Now(), silence
-	for delivered := uint64(0); ; {
-		m, err := messages.Next(jetstream.NextMaxWait(look))
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case r.feed.conn.Stats().Reconnects != reconnects:
-			return errReconnected
-		case err == nil:
-			delivered++
-			if err := r.apply(m, delivered); err != nil {
-				return err
-			}
-			heard, patience = time.Now(), silence
-		case !errors.Is(err, nats.ErrTimeout):
-			return err
-		case time.Since(heard) > patience:
-			if err := r.lookUp(ctx); err != nil {
-				return err
-			}
-			heard, patience = time.Now(), min(2*patience, maxSilence)
-		}
-		if r.wants {
-			r.wants = false
-			if err := r.ask(ctx); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func (r *reader) apply(m jetstream.Msg, delivered uint64) error {
-	meta, err := m.Metadata()
-	if err != nil {
-		return err
-	}
-	if meta.Sequence.Consumer != delivered {
-		return fmt.Errorf("%w: got delivery %d instead of %d", errGap, meta.Sequence.Consumer, delivered)
-	}
-	r.wants = r.sink.Apply(feed.Message{
-		Subject: m.Subject(), Data: m.Data(), Within: r.probe.within(meta.Sequence.Stream),
-	}) || r.wants
-	r.at.sequence = meta.Sequence.Stream
-	if meta.NumPending == 0 {
-		r.sink.CaughtUp()
-	}
-	return nil
+	return r.hear(ctx, line, reconnects)
 }
 
 // ask asks the stream where it ends, and whether it is still the same.
@@ -180,6 +127,9 @@ func (r *reader) ask(ctx context.Context) error {
 		return fmt.Errorf("look at %s: %w", events.StreamRevocations, err)
 	}
 	info := stream.CachedInfo()
+	if info.Config.RePublish == nil {
+		return errSilent
+	}
 	if r.at.created.IsZero() {
 		r.at.created = info.Created
 	}
@@ -191,42 +141,13 @@ func (r *reader) ask(ctx context.Context) error {
 	return nil
 }
 
-// lookUp asks a silent stream whether there is something that was not delivered.
-// Messages of other tenants are not; but a stream that grows and shows no tick
-// is not followed as it should be.
-func (r *reader) lookUp(ctx context.Context) error {
-	before := r.probe.last
-	if err := r.ask(ctx); err != nil {
-		return err
-	}
-	if r.probe.last > max(before, r.at.sequence) {
-		return errBehind
-	}
-	return nil
+// apply hands a message over, after which everything up to it was applied.
+func (r *reader) apply(subject string, sequence uint64, data []byte) {
+	r.wants = r.sink.Apply(feed.Message{Subject: subject, Data: data, Within: r.probe.within(sequence)}) || r.wants
+	r.at.sequence = sequence
 }
 
-// consume makes a consumer that starts after what was applied.
-func (r *reader) consume(ctx context.Context) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
-	defer cancel()
-	cfg := jetstream.ConsumerConfig{
-		FilterSubjects:    []string{r.revocations(), events.SubjectTick},
-		DeliverPolicy:     jetstream.DeliverAllPolicy,
-		AckPolicy:         jetstream.AckNonePolicy,
-		InactiveThreshold: abandoned,
-		MemoryStorage:     true,
-		Replicas:          1,
-	}
-	if r.at.sequence > 0 {
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.at.sequence+1
-	}
-	consumer, err := r.feed.js.CreateConsumer(ctx, events.StreamRevocations, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", events.StreamRevocations, err)
-	}
-	return consumer, nil
-}
-
+// revocations is the subject of those that concern the gateway.
 func (r *reader) revocations() string {
 	if r.feed.tenant != "" {
 		return events.RevocationSubject(r.feed.tenant)

@@ -1,0 +1,144 @@
+package natsfeed
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/posse-pos/posse/events"
+)
+
+// waiting is how many messages may wait to be applied, while the stream is loaded
+// for instance. Those beyond are loaded afterwards.
+const waiting = 16384
+
+// line is what is heard of the stream, in its order.
+type line struct {
+	messages      chan *nats.Msg
+	subscriptions []*nats.Subscription
+}
+
+func (l *line) close() {
+	for _, s := range l.subscriptions {
+		_ = s.Unsubscribe() // or the connection is closed, and it is gone with it
+	}
+}
+
+// listen hears from now on: the server knows it when listen returns.
+func (r *reader) listen() (*line, error) {
+	l := &line{messages: make(chan *nats.Msg, waiting)}
+	for _, subject := range []string{r.revocations(), events.SubjectTick} {
+		// One channel for both, since their order counts.
+		s, err := r.feed.conn.ChanSubscribe(events.LiveSubject(subject), l.messages)
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("listen to %s: %w", events.LiveSubject(subject), err)
+		}
+		l.subscriptions = append(l.subscriptions, s)
+	}
+	if err := r.feed.conn.FlushTimeout(apiTimeout); err != nil {
+		l.close()
+		return nil, fmt.Errorf("listen to %s: %w", events.SubjectLive, err)
+	}
+	return l, nil
+}
+
+// hear applies what the line brings.
+func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
+	r.heard, r.patience = time.Now(), silence
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m := <-l.messages:
+			err = r.take(ctx, m)
+		case <-ticker.C:
+			err = r.lookUp(ctx, reconnects)
+		}
+		if err == nil && r.wants {
+			r.wants = false
+			err = r.ask(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// lookUp looks whether NATS was away, and asks a stream of which nothing is heard
+// whether there is something.
+func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
+	if r.feed.conn.Stats().Reconnects != reconnects {
+		return errReconnected
+	}
+	if time.Since(r.heard) < r.patience {
+		return nil
+	}
+	before := r.probe.last
+	if err := r.ask(ctx); err != nil {
+		return err
+	}
+	if r.probe.last > max(before, r.at.sequence) {
+		return errBehind
+	}
+	r.heard, r.patience = time.Now(), min(2*r.patience, maxSilence)
+	return nil
+}
+
+// take applies a message, unless it was loaded before it was heard. The error is
+// errGap when something before it was not heard.
+func (r *reader) take(ctx context.Context, m *nats.Msg) error {
+	sequence, err1 := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	before, err2 := strconv.ParseUint(m.Header.Get(jetstream.LastSequenceHeader), 10, 64)
+	subject := m.Header.Get(jetstream.SubjectHeader)
+	if err1 != nil || err2 != nil || events.LiveSubject(subject) != m.Subject {
+		return fmt.Errorf("%w: a message on %s is none of the stream's", errForeign, m.Subject)
+	}
+	if sequence <= r.at.sequence {
+		return nil
+	}
+	if sequence > r.at.sequence+1 && !r.isNext(subject, before) {
+		if err := r.verify(ctx, subject, sequence); err != nil {
+			return err
+		}
+	}
+	r.apply(subject, sequence, m.Data)
+	r.heard, r.patience = time.Now(), silence
+	return nil
+}
+
+// isNext reports whether a message says itself that nothing of the gateway's was
+// stored between it and what was applied: one of the only subject of revocations
+// that the gateway follows, whose predecessor was applied.
+func (r *reader) isNext(subject string, before uint64) bool {
+	return r.feed.tenant != "" && subject == r.revocations() && before <= r.at.sequence
+}
+
+// verify asks the stream whether it holds a revocation between what was applied
+// and a message. The sequences between are those of other tenants, or of what got
+// lost.
+func (r *reader) verify(ctx context.Context, subject string, sequence uint64) error {
+	// A mirror that has not come so far does not count.
+	newest, err := r.stored(ctx, getRequest{LastFor: subject})
+	if err != nil {
+		return err
+	}
+	if newest.Sequence < sequence {
+		return fmt.Errorf("%w: %d was heard of %s, and the stream holds it up to %d", errBehind, sequence, subject, newest.Sequence)
+	}
+	next, err := r.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
+	if err != nil {
+		return err
+	}
+	if next.Sequence != 0 && next.Sequence < sequence {
+		return fmt.Errorf("%w: %d was heard, and not %d", errGap, sequence, next.Sequence)
+	}
+	return nil
+}

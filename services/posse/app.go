@@ -40,6 +40,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			keysCommand(),
 			doctorCommand(),
 			benchCommand(),
+			benchBusCommand(),
 			healthcheckCommand(),
 			versionCommand(),
 		},

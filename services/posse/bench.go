@@ -24,6 +24,7 @@ to five minutes each, watchers two, and the others less than one.`,
 			texts("only", "parts to measure, if not all"),
 			number("users", 200_000, "users in the log for the part commands"),
 			number("events", 2_000_000, "events in the log for the part commands"),
+			number("gateways", 1000, "gateways that the part gateways connects"),
 			number("rounds", 3, "how often each comparison alternates; medians are printed"),
 			text("dir", "", "directory for the logs while they are measured (default: a temporary one)"),
 		},
@@ -31,9 +32,21 @@ to five minutes each, watchers two, and the others less than one.`,
 	}
 }
 
+// benchBusCommand is what the part gateways runs beside itself.
+func benchBusCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "bench-bus",
+		Hidden: true,
+		Flags:  []cli.Flag{text("dir", "", "directory for the log")},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			return bench.ServeBus(ctx, cmd.String("dir"), cmd.Root().Reader, cmd.Root().Writer)
+		},
+	}
+}
+
 func runBench(ctx context.Context, cmd *cli.Command) error {
 	return bench.Run(ctx, bench.Config{
 		Postgres: cmd.String("postgres"), Dir: cmd.String("dir"), Only: cmd.StringSlice("only"),
-		Users: cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
+		Gateways: cmd.Int("gateways"), Users: cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
 	})
 }

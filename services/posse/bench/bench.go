@@ -32,6 +32,8 @@ type Config struct {
 	// Sessions are how many active ones the Sessions screen is asked for, one after
 	// the other; none means 10,000 and 1,000,000.
 	Sessions []int
+	// Gateways is how many the part gateways connects; 0 means 1,000.
+	Gateways int
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
 	Rounds int
 	// Watch is the load of the part watchers.
@@ -54,6 +56,7 @@ var parts = []part{
 	{"projector", measureProjector},
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},
+	{"gateways", measureGateways},
 	{"watchers", measureWatchers},
 	{"screen", measureScreen},
 	{"commands", measureCommands},
@@ -114,6 +117,9 @@ func (c *Config) check() error {
 	}
 	if len(c.Sessions) == 0 {
 		c.Sessions = []int{10_000, 1_000_000}
+	}
+	if c.Gateways == 0 {
+		c.Gateways = 1000
 	}
 	if c.Rounds == 0 {
 		c.Rounds = 3

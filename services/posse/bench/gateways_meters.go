@@ -1,0 +1,87 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/gateway"
+)
+
+// countdown closes a channel after so many counts.
+type countdown struct {
+	mu   sync.Mutex
+	left int
+	done chan struct{}
+}
+
+func (c *countdown) expect(n int) <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left, c.done = n, make(chan struct{})
+	return c.done
+}
+
+func (c *countdown) count() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		close(c.done)
+	}
+}
+
+// steadily does things for a while at a rate.
+func steadily(ctx context.Context, perSecond float64, do func(i int) error) error {
+	ticker := time.NewTicker(tillTick)
+	defer ticker.Stop()
+	began := time.Now()
+	for i := 0; time.Since(began) < fleetWatched; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		for due := int(perSecond * time.Since(began).Seconds()); i < due; i++ {
+			if err := do(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// report is what a gateway of a fleet says of itself.
+func (r *busRig) report(i int) error {
+	id := "till-" + strconv.Itoa(i)
+	data, err := json.Marshal(events.GatewayStatus{
+		Gateway: id, Name: "Branch " + strconv.Itoa(i), Tenant: tenant, Applied: 4711, At: events.TimestampOf(time.Now()),
+		Entries: 1000, Interval: gateway.DefaultStatusInterval.Seconds(),
+	})
+	if err != nil {
+		return err
+	}
+	return r.conn.Publish(events.GatewayStatusSubject(id), data)
+}
+
+// touch stores the activity of a session, as a gateway does.
+func (r *busRig) touch(i int) error {
+	at := time.Now()
+	m, err := events.Encode(events.Envelope{
+		ID: fmt.Sprint("fleet-touch-", i), Source: "/posse/bench", Time: at,
+		Event: events.Touched{
+			Key:            events.Key{Tenant: tenant, User: "u" + strconv.Itoa(i%5000), Session: "s" + strconv.Itoa(i%10000)},
+			EventTimestamp: events.TimestampOf(at), Personal: events.DevicePersonal{IP: loginDevice.IP, UserAgent: loginDevice.UserAgent},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = r.conn.JetStream().PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	return err
+}

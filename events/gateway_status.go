@@ -1,7 +1,8 @@
 package events
 
-// GatewayStatus is what a gateway says about itself on GatewayStatusSubject, at
-// once after it applied a revocation and every few seconds besides.
+// GatewayStatus is what a gateway says about itself on GatewayStatusSubject: at
+// once after it applied a revocation, went stale or became fresh, in answer to a
+// roll call, and every few minutes besides.
 type GatewayStatus struct {
 	// Gateway is the instance's id, unique among running gateways; Name is what
 	// its operator calls it.

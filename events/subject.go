@@ -76,6 +76,10 @@ func ChangedSubject(tenant string) string { return changedPrefix + EncodeToken(t
 // applied.
 func GatewayStatusSubject(gateway string) string { return gatewayPrefix + EncodeToken(gateway) }
 
+// SubjectRollCall is where somebody who wants to know which gateways there are
+// asks all of them, on core NATS, to report. The message is empty.
+const SubjectRollCall = prefix + "rollcall"
+
 // GatewayStatusWildcard matches the status of every gateway, ChangedWildcard
 // the changes of every tenant.
 const (

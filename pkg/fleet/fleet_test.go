@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +25,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type wire struct {
 	mu     sync.Mutex
 	handle func(subject string, data []byte)
+	calls  int
+}
+
+func (w *wire) Publish(subject string, data []byte) error {
+	if subject != events.SubjectRollCall || len(data) > 0 {
+		return errors.New("unexpected message on " + subject)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls++
+	return nil
+}
+
+// rollCalls is how often the roll was called.
+func (w *wire) rollCalls() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls
 }
 
 func (w *wire) Subscribe(subject string, handle func(subject string, data []byte)) (func(), error) {
@@ -251,5 +271,106 @@ func TestReportsComeOverNATS(t *testing.T) {
 	publish(5)
 	if got := <-answer; len(got.Confirmed) != 1 || got.Confirmed[0].Gateway != "a b.c" {
 		t.Errorf("report is %+v", got)
+	}
+}
+
+func TestTheRollIsCalledWhenSomebodyWantsToKnow(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	if n := w.rollCalls(); n != 1 {
+		t.Errorf("at the start the roll was called %d times", n)
+	}
+	tracker.Gateways("shop")
+	if n := w.rollCalls(); n != 1 {
+		t.Errorf("a moment later it was called %d times", n)
+	}
+	c.advance(5 * time.Second)
+	tracker.Gateways("shop")
+	tracker.Wait(now(t), "shop", 1)
+	if n := w.rollCalls(); n != 2 {
+		t.Errorf("after five seconds it was called %d times", n)
+	}
+	c.advance(5 * time.Second)
+	tracker.Wait(now(t), "shop", 1)
+	if n := w.rollCalls(); n != 3 {
+		t.Errorf("after another five seconds it was called %d times", n)
+	}
+}
+
+func TestWhoDoesNotAnswerTheRollIsForgotten(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	seldom := func(gateway string) {
+		s := status(gateway, 1)
+		s.Interval = 300
+		w.report(s)
+	}
+	seldom("a")
+	seldom("b")
+	c.advance(5 * time.Minute)
+	if list := tracker.Gateways("shop"); len(list) != 2 || list[0].Silent || list[1].Silent {
+		t.Fatalf("before they can answer they are %+v", list)
+	}
+	seldom("a")
+	c.advance(4 * time.Second)
+	if list := tracker.Gateways("shop"); len(list) != 2 || list[0].Silent || !list[1].Silent {
+		t.Errorf("after four seconds they are %+v, and only b did not answer", list)
+	}
+	before := w.rollCalls()
+	c.advance(2 * time.Second)
+	for w.rollCalls() == before { // it asks again by itself
+		runtime.Gosched()
+	}
+	seldom("a")
+	c.advance(9 * time.Second)
+	if list := tracker.Gateways("shop"); len(list) != 2 {
+		t.Errorf("after fifteen seconds they are %+v", list)
+	}
+	c.advance(2 * time.Second)
+	seldom("a")
+	if got := tracker.Wait(t.Context(), "shop", 1); got.Total != 1 || got.Confirmed[0].Gateway != "a" {
+		t.Errorf("after seventeen seconds the report is %+v", got)
+	}
+}
+
+// TestAThousandGatewaysAreNamedOneByOne has three of them not confirm.
+func TestAThousandGatewaysAreNamedOneByOne(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	conn, err := bus.Connect(t.Context(), bus.Config{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	tracker, err := fleet.Track(t.Context(), conn, fleet.Config{Settle: -1, MaxGateways: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tracker.Close)
+	missing := map[int]bool{0: true, 500: true, 999: true}
+	for i := range 1000 {
+		s := status(fmt.Sprintf("%04d", i), 9)
+		if missing[i] {
+			s.Applied = 8
+		}
+		s.Interval = 300
+		data, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Publish(events.GatewayStatusSubject(s.Gateway), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(tracker.Gateways("shop")) < 1000 {
+		runtime.Gosched()
+	}
+	got := tracker.Wait(now(t), "shop", 9)
+	var names []string
+	for _, m := range got.Missing {
+		names = append(names, m.Name)
+	}
+	if got.Total != 1000 || len(got.Confirmed) != 997 || !slices.Equal(names, []string{"till 0000", "till 0500", "till 0999"}) {
+		t.Errorf("%d of %d have confirmed, and %q have not", len(got.Confirmed), got.Total, names)
 	}
 }

@@ -13,20 +13,30 @@ import (
 	"github.com/posse-pos/posse/events"
 )
 
-// Subscriber is what the tracker needs of a connection; *bus.Conn is one.
-type Subscriber interface {
+// Conn is what the tracker needs of a connection; *bus.Conn is one.
+type Conn interface {
 	Subscribe(subject string, handle func(subject string, data []byte)) (stop func(), err error)
+	Publish(subject string, data []byte) error
 }
+
+const (
+	// callEvery is how often the roll is called at most, while somebody wants to
+	// know, or while a gateway does not answer.
+	callEvery = 5 * time.Second
+	// answerTime is how long an answer may take: gateways give one a second.
+	answerTime = 3 * time.Second
+	// defaultForgetAfter is three roll calls, and a second on top.
+	defaultForgetAfter = 16 * time.Second
+)
 
 // Config of a Tracker.
 type Config struct {
-	// ForgetAfter is how long a silent gateway is counted. 0 means three times
-	// the interval that it states, and a second on top.
+	// ForgetAfter is how long a gateway is counted that does not answer roll calls.
+	// 0 means 16 s.
 	ForgetAfter time.Duration
 	// Settle is how long after Track a Wait does not conclude that everyone has
-	// confirmed, since gateways that report every few seconds have not been
-	// heard yet. 0 means 6 s, a second more than the SDK's interval; a negative
-	// value not at all.
+	// confirmed, since gateways have not answered the first roll call yet. 0 means
+	// 2 s; a negative value not at all.
 	Settle time.Duration
 	// MaxGateways bounds the memory that reports can claim; reports of further
 	// gateways are dropped and logged. 0 means 100,000.
@@ -38,7 +48,8 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Settle = max(0, cmp.Or(c.Settle, 6*time.Second))
+	c.ForgetAfter = cmp.Or(c.ForgetAfter, defaultForgetAfter)
+	c.Settle = max(0, cmp.Or(c.Settle, 2*time.Second))
 	c.MaxGateways = cmp.Or(c.MaxGateways, 100_000)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
@@ -53,8 +64,10 @@ type Gateway struct {
 
 	// Seen is when the report arrived, by the tracker's clock.
 	Seen time.Time
-	// Silent says that the next report is overdue.
+	// Silent says that a report is overdue.
 	Silent bool
+
+	asked time.Time // when it was first asked since its last report; zero if it was not
 }
 
 // Serves reports whether revocations of a tenant concern the gateway.
@@ -63,6 +76,7 @@ func (g *Gateway) Serves(tenant string) bool { return g.Tenant == "" || g.Tenant
 // Tracker follows the reports of all gateways. Make one with Track.
 type Tracker struct {
 	config Config
+	conn   Conn
 	cancel context.CancelFunc
 	done   chan struct{}
 	began  time.Time
@@ -70,14 +84,16 @@ type Tracker struct {
 	mu       sync.Mutex
 	gateways map[string]*Gateway
 	waits    map[*wait]struct{}
+	called   time.Time // when the roll was called last
 }
 
 // Track listens to the gateways until the context ends or Close is called.
-func Track(ctx context.Context, conn Subscriber, config Config) (*Tracker, error) {
+func Track(ctx context.Context, conn Conn, config Config) (*Tracker, error) {
 	config = config.withDefaults()
 	ctx, cancel := context.WithCancel(ctx)
 	t := &Tracker{
 		config:   config,
+		conn:     conn,
 		cancel:   cancel,
 		done:     make(chan struct{}),
 		began:    config.Now(),
@@ -89,7 +105,8 @@ func Track(ctx context.Context, conn Subscriber, config Config) (*Tracker, error
 		cancel()
 		return nil, fmt.Errorf("fleet: listen to gateways: %w", err)
 	}
-	go t.forgetSilent(ctx, stop)
+	t.lookAround()
+	go t.watchSilent(ctx, stop)
 	return t, nil
 }
 
@@ -99,17 +116,42 @@ func (t *Tracker) Close() {
 	<-t.done
 }
 
-// Gateways returns the gateways that concern a tenant, by name and id.
+// lookAround calls the roll, if that was not done a moment ago.
+func (t *Tracker) lookAround() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.callRoll(t.config.Now())
+}
+
+// callRoll asks all gateways to report. The caller holds the lock.
+func (t *Tracker) callRoll(now time.Time) {
+	if now.Sub(t.called) < callEvery {
+		return
+	}
+	t.called = now
+	for _, g := range t.gateways {
+		if g.asked.IsZero() {
+			g.asked = now
+		}
+	}
+	if err := t.conn.Publish(events.SubjectRollCall, nil); err != nil {
+		t.config.Logger.Warn("the roll of gateways was not called", "error", err)
+	}
+}
+
+// Gateways returns the gateways that concern a tenant, by name and id, as they
+// reported last. It asks them to report anew, for whoever looks again.
 func (t *Tracker) Gateways(tenant string) []Gateway {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.config.Now()
 	t.forget(now)
+	t.callRoll(now)
 	var list []Gateway
 	for _, g := range t.gateways {
 		if g.Serves(tenant) {
 			list = append(list, *g)
-			list[len(list)-1].Silent = now.Sub(g.Seen) > interval(g)*3/2
+			list[len(list)-1].Silent = g.unanswered(now) > answerTime || now.Sub(g.Seen) > interval(g)*3/2
 		}
 	}
 	slices.SortFunc(list, func(a, b Gateway) int {
@@ -153,7 +195,7 @@ func (t *Tracker) drop(gateway string) {
 // forget drops who has been silent for too long. The caller holds the lock.
 func (t *Tracker) forget(now time.Time) {
 	for id, g := range t.gateways {
-		if now.Sub(g.Seen) > cmp.Or(t.config.ForgetAfter, 3*interval(g)+time.Second) {
+		if g.unanswered(now) > t.config.ForgetAfter || now.Sub(g.Seen) > 3*interval(g)+time.Second {
 			t.config.Logger.Warn("gateway forgotten: it fell silent without leaving",
 				"gateway", id, "name", g.Name, "last_report", g.Seen)
 			t.drop(id)
@@ -161,8 +203,9 @@ func (t *Tracker) forget(now time.Time) {
 	}
 }
 
-// forgetSilent lets a Wait end whose last missing gateway has vanished.
-func (t *Tracker) forgetSilent(ctx context.Context, stop func()) {
+// watchSilent asks again who did not answer, and lets a Wait end whose last missing
+// gateway has vanished.
+func (t *Tracker) watchSilent(ctx context.Context, stop func()) {
 	defer close(t.done)
 	defer stop()
 	ticker := time.NewTicker(250 * time.Millisecond)
@@ -173,15 +216,38 @@ func (t *Tracker) forgetSilent(ctx context.Context, stop func()) {
 			return
 		case <-ticker.C:
 			t.mu.Lock()
-			t.forget(t.config.Now())
+			now := t.config.Now()
+			t.forget(now)
+			if t.awaitsAnswers(now) {
+				t.callRoll(now)
+			}
 			t.mu.Unlock()
 		}
 	}
 }
 
-// interval is what a gateway states, kept to between 100 ms and a minute, so
+// awaitsAnswers reports whether some gateway has not answered the roll call. The
+// caller holds the lock.
+func (t *Tracker) awaitsAnswers(now time.Time) bool {
+	for _, g := range t.gateways {
+		if g.unanswered(now) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unanswered is for how long the gateway has not answered a roll call.
+func (g *Gateway) unanswered(now time.Time) time.Duration {
+	if g.asked.IsZero() {
+		return 0
+	}
+	return now.Sub(g.asked)
+}
+
+// interval is what a gateway states, kept to between 100 ms and ten minutes, so
 // that no report can make its gateway immortal.
 func interval(g *Gateway) time.Duration {
-	seconds := min(max(g.Interval, 0.1), 60)
+	seconds := min(max(g.Interval, 0.1), 600)
 	return time.Duration(seconds * float64(time.Second))
 }

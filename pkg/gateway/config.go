@@ -20,7 +20,7 @@ import (
 const (
 	DefaultStaleAfter      = 5 * time.Second
 	DefaultTouchInterval   = 30 * time.Second
-	DefaultStatusInterval  = 5 * time.Second
+	DefaultStatusInterval  = 5 * time.Minute
 	DefaultVerifiedTokens  = 32768
 	DefaultTrackedSessions = 100_000
 )
@@ -51,8 +51,8 @@ type Config struct {
 	// TouchInterval is how often a session's activity is reported at most, and how
 	// late at most. 0 means DefaultTouchInterval.
 	TouchInterval time.Duration
-	// StatusInterval is how often the gateway reports itself when nothing happens.
-	// 0 means DefaultStatusInterval.
+	// StatusInterval is how often the gateway reports itself when nothing happens
+	// and nobody asks. 0 means DefaultStatusInterval.
 	StatusInterval time.Duration
 	// Unlisted is for processes that only ask Revoked: true means that the gateway
 	// does not report itself, so that nobody counts it among the gateways or waits

@@ -70,6 +70,7 @@
 //
 //	_INBOX.>
 //	pos.v1.live.>      or pos.v1.live.revocation.TENANT and pos.v1.live.tick
+//	pos.v1.rollcall
 //
 // and to publish to
 //

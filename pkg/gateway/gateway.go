@@ -112,6 +112,7 @@ func (g *Gateway) run(ctx context.Context) {
 	parts.Go(func() { g.follower.run(ctx, g.feed) })
 	parts.Go(func() { g.touches.run(ctx, g.feed) })
 	parts.Go(func() { g.status.run(ctx, g.feed) })
+	parts.Go(func() { g.status.answer(ctx, g.feed) })
 	parts.Go(func() { g.maintain(ctx) })
 	parts.Wait()
 
@@ -143,12 +144,14 @@ func (g *Gateway) maintain(ctx context.Context) {
 	}
 }
 
-// logChange tells the log when the gateway becomes ready or ceases to be.
+// logChange tells the log, and who counts the gateways, when the gateway becomes
+// ready or ceases to be.
 func (g *Gateway) logChange() {
 	err := g.Ready()
 	if was := g.wasOK.Swap(err == nil); was == (err == nil) {
 		return
 	}
+	g.status.changed()
 	if err != nil {
 		g.cfg.Logger.Error("gateway refuses requests", slog.Any("error", err), slog.String("policy", g.cfg.Stale.String()))
 		return

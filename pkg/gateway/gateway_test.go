@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/posse-pos/posse/events"
@@ -324,5 +325,40 @@ func TestUnlisted(t *testing.T) {
 		if reports := r.feed.Statuses(); len(reports) == 0 != unlisted {
 			t.Errorf("Unlisted = %t: it reports %+v", unlisted, reports)
 		}
+	}
+}
+
+func TestTheRollCallIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, unlisted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			r := setup(t, func(r *rig, cfg *gateway.Config) {
+				r.feed.Now, r.issuer.Now, cfg.Now = nil, nil, nil
+				cfg.StatusInterval, cfg.Unlisted = time.Hour, unlisted
+			}).ready(t)
+			defer r.Close()
+			<-time.After(time.Minute)
+			before := len(r.feed.Statuses())
+			want := func(n int) {
+				t.Helper()
+				synctest.Wait()
+				if unlisted {
+					n = 0
+				}
+				if got := len(r.feed.Statuses()) - before; got != n {
+					t.Errorf("unlisted is %v: %d answers, want %d", unlisted, got, n)
+				}
+			}
+			r.feed.CallRoll()
+			<-time.After(10 * time.Millisecond)
+			want(1)
+			for range 10 {
+				r.feed.CallRoll()
+			}
+			<-time.After(100 * time.Millisecond)
+			want(1) // one a second
+			<-time.After(5 * time.Second)
+			want(2)
+		})
 	}
 }

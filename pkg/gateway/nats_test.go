@@ -82,7 +82,7 @@ func gatewayUser() *server.User {
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
 		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", "pos.v1.live.>"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", "pos.v1.live.>", "pos.v1.rollcall"}},
 	}}
 }
 

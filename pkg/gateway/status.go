@@ -10,12 +10,17 @@ import (
 	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 )
 
-// statusPause lies between two reports, so that a Logout All of a thousand
-// sessions is one.
-const statusPause = 3 * time.Millisecond
+const (
+	// statusPause lies between two reports, so that a Logout All of a thousand
+	// sessions is one.
+	statusPause = 3 * time.Millisecond
+	// rollCallPause lies between two answers to roll calls, however many there are.
+	rollCallPause = time.Second
+)
 
 // reporter says what the gateway has applied: at once when there is something
-// new, and every interval. That of an unlisted gateway says nothing.
+// new, when it is asked, and every interval. That of an unlisted gateway says
+// nothing.
 type reporter struct {
 	cfg    Config
 	state  *state
@@ -52,6 +57,38 @@ func (r *reporter) run(ctx context.Context, source feed.Feed) {
 			return
 		case <-r.notify:
 		case <-interval.C:
+		}
+	}
+}
+
+// answer has the gateway report when the roll is called.
+func (r *reporter) answer(ctx context.Context, source feed.Feed) {
+	if r.cfg.Unlisted {
+		return
+	}
+	called := make(chan struct{}, 1)
+	stop, err := source.RollCalls(func() {
+		select {
+		case called <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		r.cfg.Logger.WarnContext(ctx, "roll calls are not heard", slog.Any("error", err))
+		return
+	}
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-called:
+			r.changed()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rollCallPause):
 		}
 	}
 }

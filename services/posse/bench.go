@@ -18,7 +18,7 @@ library does in the same run, as a ratio, and beside the aim. It judges nothing.
 
 The parts are ` + strings.Join(bench.Parts(), ", ") + `.
 All together take about a quarter of an hour; projector, screen and commands three
-to five minutes each, watchers two, and the others less than one.`,
+to five minutes each, gateways and watchers two, and the others less than one.`,
 		Flags: []cli.Flag{
 			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector, watchers, screen and commands"),
 			texts("only", "parts to measure, if not all"),
@@ -47,6 +47,7 @@ func benchBusCommand() *cli.Command {
 func runBench(ctx context.Context, cmd *cli.Command) error {
 	return bench.Run(ctx, bench.Config{
 		Postgres: cmd.String("postgres"), Dir: cmd.String("dir"), Only: cmd.StringSlice("only"),
-		Gateways: cmd.Int("gateways"), Users: cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
+		Gateways: cmd.Int("gateways"),
+		Users:    cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
 	})
 }

@@ -37,6 +37,18 @@ func TestBenchScreen(t *testing.T) {
 	)
 }
 
+// TestBenchGateways connects a few gateways to a bus that is a process of its own.
+func TestBenchGateways(t *testing.T) {
+	t.Parallel()
+	expectRows(t, bench.Config{Only: []string{"gateways"}, Gateways: 5, FleetWatched: time.Second},
+		`memory of each, the SDK +\d+ kB\n`,
+		`cores for one tick a second, the SDK +\d\.\d+\n`,
+		`CPU of a revocation in a burst, a consumer each +[0-9.]+[nmµ]?s\n`,
+		`cores for the reports of 5 gateways +\d\.\d+\n`,
+		`ratio +-?\d+\.\d+ +aim ≤ 0.01\n`,
+	)
+}
+
 // expectRows runs a part against a database of its own.
 func expectRows(t *testing.T, config bench.Config, rows ...string) {
 	t.Helper()

@@ -36,6 +36,8 @@ type Feed struct {
 	last      map[string]uint64
 	created   time.Time
 	followers map[*follower]struct{}
+	calls     map[int]func()
+	called    int
 	touches   []events.Touched
 	statuses  []events.GatewayStatus
 }
@@ -53,7 +55,7 @@ type follower struct {
 
 // NewFeed returns a feed on which nothing was sent yet.
 func NewFeed() *Feed {
-	f := &Feed{last: map[string]uint64{}, followers: map[*follower]struct{}{}, created: time.Now()}
+	f := &Feed{last: map[string]uint64{}, followers: map[*follower]struct{}{}, calls: map[int]func(){}, created: time.Now()}
 	f.changed = sync.NewCond(&f.mu)
 	return f
 }
@@ -77,6 +79,30 @@ func (f *Feed) Tick() {
 	defer f.mu.Unlock()
 	f.tick()
 	f.wait()
+}
+
+// CallRoll asks every gateway for its status, which each gives once a second at
+// most.
+func (f *Feed) CallRoll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, call := range f.calls {
+		call()
+	}
+}
+
+// RollCalls is for the gateway.
+func (f *Feed) RollCalls(call func()) (stop func(), err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.called++
+	id := f.called
+	f.calls[id] = call
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.calls, id)
+	}, nil
 }
 
 // SendUnreadable sends a revocation that no gateway can read.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrUnknownPart says that a part to measure does not exist.
@@ -34,6 +35,8 @@ type Config struct {
 	Sessions []int
 	// Gateways is how many the part gateways connects; 0 means 1,000.
 	Gateways int
+	// FleetWatched is how long a fleet is watched at work; 0 means 20 s.
+	FleetWatched time.Duration
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
 	Rounds int
 	// Watch is the load of the part watchers.
@@ -120,6 +123,9 @@ func (c *Config) check() error {
 	}
 	if c.Gateways == 0 {
 		c.Gateways = 1000
+	}
+	if c.FleetWatched == 0 {
+		c.FleetWatched = 20 * time.Second
 	}
 	if c.Rounds == 0 {
 		c.Rounds = 3

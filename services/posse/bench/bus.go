@@ -41,8 +41,8 @@ func ServeBus(ctx context.Context, dir string, in io.Reader, out io.Writer) erro
 
 // busUse is what a process has used by now.
 type busUse struct {
-	CPU  time.Duration // since it began
-	Heap uint64        // bytes, after a collection
+	CPU  time.Duration `json:"cpu"`  // since it began
+	Heap uint64        `json:"heap"` // bytes, after a collection
 }
 
 // cpu is how much of the processors this process has used, as the kernel counts

@@ -31,17 +31,18 @@ func (c *countdown) expect(n int) <-chan struct{} {
 func (c *countdown) count() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left--; c.left == 0 {
+	c.left--
+	if c.left == 0 {
 		close(c.done)
 	}
 }
 
 // steadily does things for a while at a rate.
-func steadily(ctx context.Context, perSecond float64, do func(i int) error) error {
+func steadily(ctx context.Context, lasting time.Duration, perSecond float64, do func(i int) error) error {
 	ticker := time.NewTicker(tillTick)
 	defer ticker.Stop()
 	began := time.Now()
-	for i := 0; time.Since(began) < fleetWatched; {
+	for i := 0; time.Since(began) < lasting; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -50,6 +50,6 @@ func gatewayPermissions() *server.Permissions {
 			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
 			"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*",
 		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", events.SubjectLive}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>", events.SubjectLive, events.SubjectRollCall}},
 	}
 }

@@ -48,6 +48,9 @@ type Feed interface {
 	// PublishTouches stores touches and returns an error for each one that is not
 	// known to be stored.
 	PublishTouches(ctx context.Context, messages []events.Message) []error
+	// RollCalls calls when somebody asks for the status, until stop is called. Calls
+	// may be lost.
+	RollCalls(call func()) (stop func(), err error)
 	// PublishStatus sends without waiting.
 	PublishStatus(subject string, data []byte) error
 	// Close ends the feed after Follow has returned.

@@ -20,8 +20,11 @@ const (
 	// asks whether it misses something; it asks less often the longer it lasts.
 	silence    = 2 * time.Second
 	maxSilence = 10 * time.Second
-	// A try that failed is repeated after a pause of this, and as much at random.
-	retryPause = 250 * time.Millisecond
+	// A try that failed is repeated after a pause of this, and as much at random; it
+	// doubles while tries fail, so that a fleet does not hold down a server that
+	// comes up.
+	retryPause  = 250 * time.Millisecond
+	maxDoubling = 3
 )
 
 var (
@@ -40,8 +43,8 @@ type position struct {
 	sequence uint64
 }
 
-// probe is what the stream said when it was asked: messages beyond last were
-// written after asked.
+// probe is what the stream said when it was asked: ticks beyond last were written
+// after asked.
 type probe struct {
 	asked time.Time
 	last  uint64
@@ -69,7 +72,9 @@ func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
 			f.log.LogAttrs(ctx, levelOf(err), "revocations are interrupted", slog.Any("reason", err))
 		}
 		if !errors.Is(err, errReconnected) {
-			rest(ctx, retryPause+rand.N(retryPause)) //nolint:gosec // a pause, not a secret
+			pause := retryPause << min(r.failures, maxDoubling)
+			rest(ctx, pause+rand.N(pause)) //nolint:gosec // a pause, not a secret
+			r.failures++
 		}
 	}
 	return ctx.Err()
@@ -98,6 +103,8 @@ type reader struct {
 	probe probe
 	wants bool // the sink wants a proof of age
 
+	failures int // tries in a row that did not come to hear
+
 	heard    time.Time     // when something was applied that was heard, or looked for
 	patience time.Duration // until the stream is asked whether there is something
 }
@@ -114,6 +121,7 @@ func (r *reader) read(ctx context.Context) error {
 	if err := r.load(ctx); err != nil {
 		return err
 	}
+	r.failures = 0
 	return r.hear(ctx, line, reconnects)
 }
 

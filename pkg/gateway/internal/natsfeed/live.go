@@ -3,6 +3,7 @@ package natsfeed
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -62,12 +63,12 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 		case <-ticker.C:
 			err = r.lookUp(ctx, reconnects)
 		}
-		if err == nil && r.wants {
-			r.wants = false
-			err = r.ask(ctx)
-		}
 		if err != nil {
 			return err
+		}
+		if r.wants {
+			r.wants = false
+			r.prove(ctx)
 		}
 	}
 }
@@ -81,15 +82,28 @@ func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 	if time.Since(r.heard) < r.patience {
 		return nil
 	}
-	before := r.probe.last
-	if err := r.ask(ctx); err != nil {
+	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
+	switch {
+	case err != nil:
 		return err
-	}
-	if r.probe.last > max(before, r.at.sequence) {
+	case tick.Sequence > r.at.sequence:
 		return errBehind
 	}
 	r.heard, r.patience = time.Now(), min(2*r.patience, maxSilence)
-	return nil
+	// A stream that was made anew may not have come so far yet.
+	return r.ask(ctx)
+}
+
+// prove finds out which ticks to come were written from now on. What hinders it
+// leaves them without a proof, and the sink asks again.
+func (r *reader) prove(ctx context.Context) {
+	asked := time.Now()
+	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
+	if err != nil {
+		r.feed.log.DebugContext(ctx, "the age of ticks cannot be proven", slog.Any("error", err))
+		return
+	}
+	r.probe = probe{asked: asked, last: max(tick.Sequence, r.at.sequence)}
 }
 
 // take applies a message, unless it was loaded before it was heard. The error is

@@ -44,6 +44,15 @@ func collect(ctx context.Context, ack jetstream.PubAckFuture) error {
 	}
 }
 
+// RollCalls hears them also after NATS was away.
+func (f *Feed) RollCalls(call func()) (stop func(), err error) {
+	s, err := f.conn.Subscribe(events.SubjectRollCall, func(*nats.Msg) { call() })
+	if err != nil {
+		return nil, fmt.Errorf("gateway: listen to roll calls: %w", err)
+	}
+	return func() { _ = s.Unsubscribe() }, nil // or it is gone with the connection
+}
+
 // PublishStatus sends on core NATS; who is not there does not hear it.
 func (f *Feed) PublishStatus(subject string, data []byte) error {
 	if !f.conn.IsConnected() {

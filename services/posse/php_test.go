@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -43,6 +46,24 @@ func TestPHPClient(t *testing.T) {
 				"POSSE_SLOW="+slow, "POSSE_STALL="+slow+"/stall", "POSSE_STALE="+lying+"/stale", "POSSE_LYING="+lying,
 				"POSSE_TLS="+secure, "POSSE_CA="+authority,
 			), filepath.Join(phpTests, "client.php"))
+		})
+	}
+}
+
+// TestPHPPlugin runs the plugin for WordPress against a `posse serve` that takes the
+// tokens of WCPOS, with stand-ins for WordPress and WCPOS.
+func TestPHPPlugin(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]string{"curl": nil, "streams": {"-n"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			secret := rand.Text() + rand.Text()
+			p := servePHP(t, "POSSE_SHARED_SECRET="+secret, "POSSE_TOKEN_PRESET=wcpos", "POSSE_TOKEN_ISSUER=https://shop.example", "POSSE_TENANT=shop")
+			p.url = counted(t, p.url)
+			runPHP(t, options, append(p.environment(),
+				"POSSE_CONTROL="+p.url+"/control", "POSSE_WCPOS_SECRET="+secret, "POSSE_WCPOS_REFRESH_SECRET="+rand.Text()+rand.Text(),
+				"POSSE_LOG="+filepath.Join(t.TempDir(), "php.log"),
+			), filepath.Join(phpTests, "plugin.php"))
 		})
 	}
 }
@@ -172,6 +193,39 @@ func lyingly(t *testing.T) string {
 			fmt.Fprint(w, active(time.Now().Add(time.Hour)))
 		default:
 			fmt.Fprint(w, "OK")
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// counted puts something before a posse that counts what is asked of it, without
+// ids, and plays dead when it is told to. GET /control/counts tells the counts since
+// it was asked last.
+func counted(t *testing.T, posse string) string {
+	t.Helper()
+	target, err := url.Parse(posse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	var mu sync.Mutex
+	counts, away := map[string]int{}, false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		parts := strings.Split(r.URL.Path, "/")
+		switch {
+		case r.URL.Path == "/control/counts":
+			_ = json.NewEncoder(w).Encode(counts)
+			clear(counts)
+		case parts[1] == "control":
+			away = parts[2] == "away"
+		case away:
+			panic(http.ErrAbortHandler)
+		default:
+			counts[strings.Join(append([]string{r.Method, parts[2]}, parts[min(4, len(parts)):]...), " ")]++
+			forward.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -265,7 +265,7 @@ final class Posse
         if (preg_match('//u', $text) !== 1) {
             $text = preg_replace('/[^\x20-\x7E]/', '', $text);
         }
-        $text = substr(preg_replace('/[\x00-\x1F\x7F]/', '', $text), 0, $most);
+        $text = (string) substr(preg_replace('/[\x00-\x1F\x7F]/', '', $text), 0, $most);
         // What a cut left of a character.
         return preg_match('//u', $text) === 1 ? $text : preg_replace('/[\xC0-\xFF][\x80-\xBF]*\z/', '', $text);
     }

@@ -42,7 +42,7 @@ build: ## build the one binary, bin/posse
 
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
-	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium
+	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium php
 	@$(MAKE) $(PLAYWRIGHT)
 	@$(MAKE) -k test-race test-plain test-browser
 

@@ -20,6 +20,19 @@ func (g *Gateway) Check(token string) (Session, error) {
 	return session, nil
 }
 
+// CheckSession is Check for a session whose token was verified elsewhere: it looks
+// the session up, and follows the policy while the gateway is stale. Of the session
+// only the tenant and the id count. The error is a *Denial.
+func (g *Gateway) CheckSession(session Session) error {
+	reason, denial := g.decideSession(session, g.cfg.Now())
+	g.decided.count(reason)
+	g.cfg.Hooks.Decided(reason)
+	if denial != nil {
+		return denial
+	}
+	return nil
+}
+
 // Admit is Check, and reports the session's activity when it is admitted: at
 // once for the first request, later at most once per Config.TouchInterval. It
 // does no I/O either.
@@ -68,17 +81,25 @@ func (g *Gateway) decide(token string, now time.Time) (Session, Reason, error) {
 		return Session{}, ReasonMissing, deny(ReasonMissing, ErrMissing)
 	}
 	session, denial := g.verify(token, now)
-	switch {
-	case denial != nil:
-		return Session{}, denial.Reason, denial
-	case g.Revoked(session.Tenant, session.ID):
-		return Session{}, ReasonRevoked, deny(ReasonRevoked, ErrRevoked)
-	}
-	reason, denial := g.verdict(now)
 	if denial != nil {
 		return Session{}, denial.Reason, denial
 	}
+	reason, denial := g.decideSession(session, now)
+	if denial != nil {
+		return Session{}, reason, denial
+	}
 	return session, reason, nil
+}
+
+// decideSession decides about a session whose token is good.
+func (g *Gateway) decideSession(session Session, now time.Time) (Reason, *Denial) {
+	if g.cfg.Tenant != "" && session.Tenant != g.cfg.Tenant {
+		return ReasonInvalid, deny(ReasonInvalid, ErrTenant)
+	}
+	if g.Revoked(session.Tenant, session.ID) {
+		return ReasonRevoked, deny(ReasonRevoked, ErrRevoked)
+	}
+	return g.verdict(now)
 }
 
 // verify returns what a good token says, from memory if it was seen before.
@@ -94,9 +115,6 @@ func (g *Gateway) verify(token string, now time.Time) (Session, *Denial) {
 	claims, err := g.cfg.Verifier.Verify(token)
 	if err != nil {
 		return Session{}, denyToken(err)
-	}
-	if g.cfg.Tenant != "" && claims.Tenant != g.cfg.Tenant {
-		return Session{}, deny(ReasonInvalid, ErrTenant)
 	}
 	session := Session{
 		Tenant: claims.Tenant, User: claims.User, ID: claims.Session,

@@ -106,7 +106,7 @@ type NATS struct {
 // that do the work, must not block, and may be called at the same time. See also
 // Gateway.Stats.
 type Hooks struct {
-	// Decided hears every decision of Check and Admit.
+	// Decided hears every decision of Check, CheckSession and Admit.
 	Decided func(Reason)
 	// Revoked hears of every session that is revoked from now on, after it is
 	// refused. Who ends connections of the session here asks Gateway.Revoked once

@@ -46,7 +46,7 @@ var (
 	ErrConfig = errors.New("gateway: invalid configuration")
 )
 
-// Denial is why a request is not admitted: the error that Check and Admit return.
+// Denial is why a request is not admitted: the error that Check, CheckSession and Admit return.
 //
 //nolint:errname // gateways speak of denials
 type Denial struct {

@@ -79,6 +79,20 @@ func ExampleGateway_Check() {
 	// gateway: session was revoked true
 }
 
+// A service that verifies tokens itself asks about their sessions only.
+func ExampleGateway_CheckSession() {
+	g, feed, _ := example()
+	defer g.Close()
+	verified := gateway.Session{Tenant: "shop", ID: "session-1"}
+	fmt.Println(g.CheckSession(verified))
+
+	feed.Revoke("shop", "session-1")
+	fmt.Println(g.CheckSession(verified))
+	// Output:
+	// <nil>
+	// gateway: session was revoked
+}
+
 func ExampleGateway_Middleware() {
 	g, feed, issuer := example()
 	defer g.Close()

@@ -362,3 +362,30 @@ func TestTheRollCallIsAnswered(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckSession asks about sessions whose tokens somebody else verified.
+func TestCheckSession(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []gateway.StalePolicy{gateway.FailClosed, gateway.FailOpen} {
+		r := setup(t, func(_ *rig, cfg *gateway.Config) { cfg.Tenant, cfg.Stale = "shop", policy }).ready(t)
+		r.feed.Revoke("shop", "s2")
+		one, two := gateway.Session{Tenant: "shop", ID: "s1"}, gateway.Session{Tenant: "shop", ID: "s2"}
+		if err := r.CheckSession(one); err != nil {
+			t.Errorf("%v: %v", policy, err)
+		}
+		if err := r.CheckSession(gateway.Session{Tenant: "other", ID: "s1"}); !errors.Is(err, gateway.ErrTenant) {
+			t.Errorf("%v, foreign tenant: %v", policy, err)
+		}
+		r.clock.Advance(time.Hour)
+		if err := r.CheckSession(one); errors.Is(err, gateway.ErrStale) != (policy == gateway.FailClosed) {
+			t.Errorf("%v, stale: %v", policy, err)
+		}
+		if err := r.CheckSession(two); reason(err) != gateway.ReasonRevoked {
+			t.Errorf("%v, revoked: %v", policy, err)
+		}
+		counted := r.Stats().Decisions
+		if counted[gateway.ReasonRevoked] != 1 || counted[gateway.ReasonInvalid] != 1 {
+			t.Errorf("%v: counted %v", policy, counted)
+		}
+	}
+}

@@ -43,7 +43,7 @@ type Stats struct {
 	// Applied is the position in POS_SESSIONS up to which every revocation is
 	// known.
 	Applied uint64
-	// Decisions counts the decisions of Check and Admit.
+	// Decisions counts the decisions of Check, CheckSession and Admit.
 	Decisions map[Reason]uint64
 	// TouchesSent are stored, TouchesCoalesced are requests covered by another's
 	// touch, TouchesFailed were tried again, TouchesDropped are requests of sessions

@@ -32,6 +32,10 @@ type Config struct {
 // Bearer is the security of an operation that needs a principal.
 var Bearer = []map[string][]string{{"bearer": {}}}
 
+// BearerOrNobody is the security of an operation that a principal may ask for and
+// somebody unknown too. What somebody sends to be known by must be good.
+var BearerOrNobody = []map[string][]string{{"bearer": {}}, {}}
+
 // New makes a router with the shared middleware and an API on it. Operations
 // are added with huma.Register; routes that are no operations with the router's
 // own methods. Both must happen before the first request.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,17 +22,24 @@ var errNoBearer = errors.New("httpapi: no bearer token was sent")
 // authenticate answers operations with security only for known callers.
 func authenticate(api huma.API, authenticator principal.Authenticator) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		if len(ctx.Operation().Security) == 0 {
+		header := ctx.Header("Authorization")
+		if len(ctx.Operation().Security) == 0 || header == "" && mayBeNobody(ctx.Operation()) {
 			next(ctx)
 			return
 		}
-		caller, err := identify(ctx.Context(), authenticator, ctx.Header("Authorization"))
+		caller, err := identify(ctx.Context(), authenticator, header)
 		if err != nil {
 			_ = huma.WriteErr(api, ctx, http.StatusInternalServerError, "", err)
 			return
 		}
 		next(huma.WithContext(ctx, principal.With(ctx.Context(), caller)))
 	}
+}
+
+// mayBeNobody reports whether an operation has callers that show nothing, which
+// OpenAPI says by an alternative without a scheme.
+func mayBeNobody(op *huma.Operation) bool {
+	return slices.ContainsFunc(op.Security, func(alternative map[string][]string) bool { return len(alternative) == 0 })
 }
 
 // Authenticate is the same for handlers that are no operations.

@@ -96,6 +96,9 @@ func newProblemIn(ctx huma.Context, status int, message string, errs ...error) h
 	}
 	p.challenge(ctx.SetHeader)
 	p.log(ctx.Context(), ctx.Operation().OperationID)
+	if _, marked := ctx.Operation().Metadata[oauthErrors]; marked {
+		return p.oauth()
+	}
 	return p
 }
 

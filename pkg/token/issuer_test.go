@@ -217,3 +217,37 @@ func FuzzParseRefresh(f *testing.F) {
 		}
 	})
 }
+
+func TestParseSession(t *testing.T) {
+	t.Parallel()
+	now := &clock{noon}
+	issuer := newIssuer(t, now, "")
+	pair := mustMint(t, issuer, grant())
+	for compact, want := range map[string]token.SessionClaims{
+		pair.Access:  {Expires: pair.AccessExpires},
+		pair.Refresh: {Expires: pair.RefreshExpires, Refresh: true},
+	} {
+		got, err := issuer.ParseSession(compact)
+		if err != nil || len(got.ID) < 22 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		want.ID, want.Issued = got.ID, noon
+		want.Tenant, want.User, want.Session, want.Roles = "shop", "ada", "s-1", []string{"cashier"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+	for is, compact := range oneOfEach(t, issuer) {
+		ofSession := is == "access" || is == "refresh"
+		if _, err := issuer.ParseSession(compact); ofSession == errors.Is(err, token.ErrInvalid) {
+			t.Errorf("a token of kind %s: %v", is, err)
+		}
+	}
+	if _, err := issuer.ParseSession("nonsense"); !errors.Is(err, token.ErrInvalid) {
+		t.Errorf("nonsense: %v", err)
+	}
+	now.at = pair.AccessExpires
+	if _, err := issuer.ParseSession(pair.Access); !errors.Is(err, token.ErrExpired) {
+		t.Errorf("an expired access token: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 
 	"github.com/urfave/cli/v3"
 
@@ -53,15 +54,12 @@ func stalePolicyFlag() cli.Flag {
 
 // gatewayFlags are those of gateways, alone or within serve.
 func gatewayFlags() []cli.Flag {
-	return group("Gateway",
+	return group("Gateway", slices.Concat([]cli.Flag{
 		text("upstream", "", "URL of the POS backend to pass admitted requests to"),
-		text("jwks", "", "URL of the keys that sign the tokens, such as https://posse.example/.well-known/jwks.json"),
-		secret("shared-secret", "key of HS256 tokens, at least 32 bytes, instead of --jwks"),
-		text("token-preset", "posse", "whose tokens they are: posse or wcpos"),
-		text("audience", "", "what the claim aud of a token has to contain; anything if empty"),
+	}, foreignTokenFlags(), []cli.Flag{
 		span("stale-after", gateway.DefaultStaleAfter, "how long to hear nothing before --stale-policy counts"),
 		span("touch-interval", gateway.DefaultTouchInterval, "how often a session's activity is reported at most"),
-	)
+	})...)
 }
 
 func (n *node) wireGateway(ctx context.Context) error {
@@ -150,7 +148,7 @@ func (n *node) openVerifier() (*tokens.Verifier, error) {
 	}
 	config := tokens.Config{
 		Preset:   tokens.Preset(n.cmd.String("token-preset")),
-		Issuer:   cmp.Or(n.cmd.String("token-issuer"), n.cmd.String("issuer")),
+		Issuer:   n.foreignIssuer(),
 		Audience: n.cmd.String("audience"),
 		JWKSURL:  n.cmd.String("jwks"),
 		Logger:   n.logger,

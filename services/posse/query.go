@@ -6,6 +6,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/pkg/commands"
+	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/services/query"
 )
 
@@ -46,7 +47,7 @@ func (n *node) wireQuery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	revocations, err := n.followRevocations(ctx, id)
+	revocations, err := n.followRevocations(ctx, id, gateway.FailOpen)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -10,6 +11,8 @@ import (
 	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/fleet"
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/tokens"
 	"github.com/posse-pos/posse/pkg/token"
 	"github.com/posse-pos/posse/services/recorder"
 )
@@ -25,7 +28,10 @@ and the directory of keys if they are missing.`,
 			keysFlag(),
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 			trustedProxiesFlag(),
-		}),
+		}, group("Tokens of another issuer, for /v1/introspect and /v1/revoke", slices.Concat(
+			[]cli.Flag{tokenIssuerFlag(), text("tenant", "", "the tenant of such tokens that name none, with --token-preset wcpos")},
+			foreignTokenFlags(),
+		)...)),
 		Action: onPostgres((*node).wireRecorder),
 	}
 }
@@ -70,8 +76,9 @@ func (n *node) wireRecorder(ctx context.Context) error {
 		return err
 	}
 	// Not a condition of being ready: the relays that load it wait for the streams
-	// that a recorder makes, and logins need no deny-set.
-	revocations, err := n.followRevocations(ctx, id)
+	// that a recorder makes, and logins need no deny-set. Who asks about a token while
+	// it is stale is told so, and has a policy of their own.
+	revocations, err := n.followRevocations(ctx, id, gateway.FailClosed)
 	if err != nil {
 		return err
 	}
@@ -79,10 +86,21 @@ func (n *node) wireRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var foreign *tokens.Verifier
+	if n.foreignTokens() {
+		//nolint:contextcheck // it fetches keys until it is closed
+		if foreign, err = n.openVerifier(); err != nil {
+			return err
+		}
+	}
+	worth, err := n.newIntrospection(id, foreign, revocations, record)
+	if err != nil {
+		return err
+	}
 	n.add("commands", record.Run, nil)
 	return n.serveAPI(ctx, api{
 		title: "posse recorder", authenticator: id.authenticator(endedIn(revocations.Revoked, store)),
-		parts: []part{record}, ender: record, gateways: gateways,
+		parts: []part{record, worth}, ender: record, gateways: gateways,
 	})
 }
 

@@ -9,15 +9,15 @@ import (
 )
 
 // followRevocations adds a gateway that admits nobody: it is asked who was
-// revoked, which it knows while the projector lags behind the log.
-func (n *node) followRevocations(ctx context.Context, id *identity) (*gateway.Gateway, error) {
+// revoked, which it knows while the projector lags behind the log. What Revoked
+// says does not depend on the policy. Ready and CheckSession do: with FailOpen,
+// Ready waits until the revocations are loaded, DefaultStaleAfter at most.
+func (n *node) followRevocations(ctx context.Context, id *identity, stale gateway.StalePolicy) (*gateway.Gateway, error) {
 	revocations, err := gateway.New(context.WithoutCancel(ctx), gateway.Config{
 		NATS: n.gatewayNATS(), Verifier: id.verifier, Logger: n.logger,
 		// Terminate waits for the gateways before the tills, not for this.
-		Unlisted: true,
-		// What Revoked says does not depend on it. Ready does: with FailOpen it waits
-		// until the revocations are loaded, DefaultStaleAfter at most.
-		Stale:          gateway.FailOpen,
+		Unlisted:       true,
+		Stale:          stale,
 		VerifiedTokens: -1,
 	})
 	if err != nil {

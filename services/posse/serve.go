@@ -11,6 +11,7 @@ import (
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/fleet"
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/tokens"
 	gatewayservice "github.com/posse-pos/posse/services/gateway"
 	"github.com/posse-pos/posse/services/posse/demo"
 	"github.com/posse-pos/posse/services/recorder"
@@ -43,7 +44,7 @@ The first start makes a backend key, which signs people in, and prints it once.
 		}, recorderFlags(), signInFlags(), screenFlags(), group("Gateway",
 			stalePolicyFlag(),
 			text("proxy-listen", "127.0.0.1:8482", "host:port of the gateway as a proxy, with --upstream"),
-			text("token-issuer", "", "with --jwks or --shared-secret: what the claim iss of those tokens has to be"),
+			tokenIssuerFlag(),
 		), gatewayFlags(), group("NATS",
 			text("nats-listen", "", "host:port on which gateways elsewhere reach the NATS inside; nobody can if empty"),
 		), natsFlagsOr("the one inside"), streamFlags()),
@@ -102,6 +103,7 @@ type allInOne struct {
 	store    readModel
 	fleet    *fleet.Tracker
 	gateway  *gatewayservice.Service
+	foreign  *tokens.Verifier // of tokens that are not posse's own; nil if none are taken
 }
 
 type readModel interface {

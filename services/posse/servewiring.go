@@ -112,9 +112,10 @@ func (s *allInOne) wireServeGateway(ctx context.Context) error {
 	if s.foreignTokens() {
 		var err error
 		//nolint:contextcheck // it fetches keys until it is closed
-		if verifier, err = s.openVerifier(); err != nil {
+		if s.foreign, err = s.openVerifier(); err != nil {
 			return err
 		}
+		verifier = s.foreign
 	}
 	config, err := s.gatewayConfig(verifier)
 	if err != nil {
@@ -151,13 +152,17 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("commands", record.Run, nil)
+	worth, err := s.newIntrospection(s.id, s.foreign, s.gateway.Gateway(), record)
+	if err != nil {
+		return err
+	}
 	reads, authenticator, err := s.newQuery(record)
 	if err != nil {
 		return err
 	}
 	s.add("changes", reads.Run, reads.Ready)
 	err = s.serveAPI(ctx, api{
-		title: "posse", authenticator: authenticator, parts: []part{record, reads}, ender: record, gateways: s.fleet,
+		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads}, ender: record, gateways: s.fleet,
 		mount: reads.Mount, around: s.around,
 	})
 	if err == nil && s.cmd.Bool("demo") {

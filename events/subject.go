@@ -27,6 +27,7 @@ const (
 	quarantinePrefix = "pos.v1.quarantine."
 	changedPrefix    = "pos.v1.changed."
 	gatewayPrefix    = "pos.v1.gateway."
+	inboxPrefix      = "_INBOX."
 )
 
 // ErrInvalidSubject says that a subject is none of posse's.
@@ -63,6 +64,11 @@ func ChangedSubject(tenant string) string { return changedPrefix + EncodeToken(t
 // GatewayStatusSubject is where a gateway reports, on core NATS, what it has
 // applied.
 func GatewayStatusSubject(gateway string) string { return gatewayPrefix + EncodeToken(gateway) }
+
+// InboxPrefix begins the subjects on which a NATS user awaits answers, so that
+// permissions can keep every other user from listening there. The user is its
+// public nkey, such as "UB6RY…".
+func InboxPrefix(user string) string { return inboxPrefix + user }
 
 // GatewayStatusWildcard matches the status of every gateway, ChangedWildcard
 // the changes of every tenant.

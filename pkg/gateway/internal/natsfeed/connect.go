@@ -97,7 +97,7 @@ func (c Config) options() ([]nats.Option, error) {
 	if c.CertFile != "" {
 		options = append(options, nats.ClientCert(c.CertFile, c.KeyFile))
 	}
-	return append(options, c.Options...), nil
+	return append(append(options, c.Options...), ownInbox), nil
 }
 
 // Close ends a connection of our own.

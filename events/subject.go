@@ -20,6 +20,10 @@ const (
 	SubjectQuarantine  = "pos.v1.quarantine.*"
 )
 
+// MetadataOriginCreated is in the metadata of a mirror of POS_REVOCATIONS: when the
+// stream that it mirrors was created, in RFC 3339 with nanoseconds.
+const MetadataOriginCreated = "posse_origin_created"
+
 const (
 	sessionPrefix    = "pos.v1.session."
 	touchPrefix      = "pos.v1.touch."

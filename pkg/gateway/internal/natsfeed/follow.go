@@ -63,7 +63,7 @@ func (p probe) within(sequence uint64) time.Duration {
 // position is of. The ordered consumer of nats.go would go on, in silence, at a
 // sequence that a stream made anew has not reached.
 func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
-	r := &reader{feed: f, sink: sink}
+	r := &reader{feed: f, sink: sink, origin: &origin{feed: f}}
 	for ctx.Err() == nil {
 		err := r.read(ctx)
 		if errors.Is(err, feed.ErrRestart) {
@@ -91,8 +91,11 @@ type reader struct {
 	feed  *Feed
 	sink  feed.Sink
 	at    position
+	end   uint64 // of the stream, when it was last asked
 	probe probe
 	wants bool // the sink wants a proof of age
+
+	origin *origin
 }
 
 // read follows one consumer until something is wrong with it.
@@ -187,19 +190,23 @@ func (r *reader) ask(ctx context.Context) error {
 		return fmt.Errorf("%w: it was created at %s and ends at %d, not at %s and %d or later", feed.ErrRestart,
 			info.Created.Format(time.RFC3339Nano), info.State.LastSeq, r.at.created.Format(time.RFC3339Nano), r.at.sequence)
 	}
-	r.probe = probe{asked: asked, last: info.State.LastSeq}
-	return nil
+	r.end = info.State.LastSeq
+	last, known, err := r.origin.end(ctx, info)
+	if known {
+		r.probe = probe{asked: asked, last: last}
+	}
+	return err
 }
 
 // lookUp asks a silent stream whether there is something that was not delivered.
 // Messages of other tenants are not; but a stream that grows and shows no tick
 // is not followed as it should be.
 func (r *reader) lookUp(ctx context.Context) error {
-	before := r.probe.last
+	before := r.end
 	if err := r.ask(ctx); err != nil {
 		return err
 	}
-	if r.probe.last > max(before, r.at.sequence) {
+	if r.end > max(before, r.at.sequence) {
 		return errBehind
 	}
 	return nil

@@ -1,0 +1,154 @@
+package natsusers_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
+	"github.com/posse-pos/posse/pkg/natstest"
+)
+
+// store is a hub and the server of a store, with a line between them.
+type store struct {
+	*site
+
+	hub, leaf *natstest.Server
+	line      *line
+	log       *natslog.Log
+	issuer    *gatewaytest.Issuer
+}
+
+func newStore(t *testing.T) *store {
+	t.Helper()
+	s := &store{site: newSite(t), issuer: gatewaytest.NewIssuer()}
+	port := natstest.FreePort(t)
+	s.hub = s.start("hub.conf", leafListener(port))
+	s.log = s.declare(s.hub.URL())
+	s.relay(s.hub.URL())
+	s.line = newLine(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	s.leaf = s.start("leaf.conf", leafOf(s.line.address()))
+	s.mirror()
+	return s
+}
+
+// mirror does what `posse doctor --streams --mirror-of hub --apply` does.
+func (s *store) mirror() {
+	s.t.Helper()
+	conn := s.connect(s.leaf.URL(), "store_operator")
+	config := natslog.Config{Logger: quiet()}
+	eventually(s.t, "the hub answers the store", func() bool {
+		mirror, err := config.MirrorConfig(s.t.Context(), conn, "hub")
+		if err != nil {
+			s.t.Log(err)
+			return false
+		}
+		s.must(natslog.Mirror(s.t.Context(), conn, config, mirror))
+		return true
+	})
+}
+
+func (s *store) gateway(name string, stale gateway.StalePolicy) *gateway.Gateway {
+	s.t.Helper()
+	g, err := gateway.New(s.t.Context(), gateway.Config{
+		NATS:     gateway.NATS{URL: s.leaf.URL(), NKeyFile: s.seed("store_gateway")},
+		Verifier: s.issuer.Verifier(), Stale: stale, ID: name, Tenant: "shop",
+		TouchInterval: 200 * time.Millisecond, StatusInterval: time.Second, Logger: quiet(),
+	})
+	s.must(err)
+	s.t.Cleanup(g.Close)
+	return g
+}
+
+// admitted is what a request of the session is answered without an error.
+const admitted gateway.Reason = ""
+
+func (s *store) admit(g *gateway.Gateway, session string) gateway.Reason {
+	_, err := g.Admit(s.issuer.Token("shop", "anna", session), gateway.Origin{})
+	if denial, ok := errors.AsType[*gateway.Denial](err); ok {
+		return denial.Reason
+	}
+	return admitted
+}
+
+// TestStore cuts the line between a store and its hub and mends it again.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	gateways := map[string]*gateway.Gateway{
+		"closed": s.gateway("closed", gateway.FailClosed),
+		"open":   s.gateway("open", gateway.FailOpen),
+		"grace":  s.gateway("grace", gateway.Grace(time.Hour)),
+	}
+	reported := s.reports()
+	for name, g := range gateways {
+		eventually(t, name+" is ready", func() bool { return g.Ready() == nil })
+		if got := s.admit(g, "till-1"); got != admitted {
+			t.Errorf("%s, before anything is ended: %s", name, got)
+		}
+	}
+	s.touched("till-1", time.Time{})
+	for name := range gateways {
+		eventually(t, "the hub hears of "+name, func() bool { _, ok := reported.Load(name); return ok })
+	}
+	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-1"})
+	for name, g := range gateways {
+		eventually(t, name+" refuses till-1", func() bool { return s.admit(g, "till-1") == gateway.ReasonRevoked })
+	}
+
+	s.line.set(true)
+	cut := time.Now()
+	for name, want := range map[string]gateway.Reason{
+		"closed": gateway.ReasonStale, "open": admitted, "grace": admitted,
+	} {
+		eventually(t, name+" is stale", func() bool { return gateways[name].Stats().Stale })
+		if got := s.admit(gateways[name], "till-2"); got != want {
+			t.Errorf("%s, with the line cut, about till-2: %q, want %q", name, got, want)
+		}
+		if got := s.admit(gateways[name], "till-1"); got != gateway.ReasonRevoked {
+			t.Errorf("%s, with the line cut, about till-1: %s", name, got)
+		}
+	}
+	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-2"})
+
+	s.line.set(false)
+	healed := time.Now()
+	for name, g := range gateways {
+		eventually(t, name+" refuses till-2", func() bool { return s.admit(g, "till-2") == gateway.ReasonRevoked })
+		eventually(t, name+" is fresh", func() bool { return !g.Stats().Stale })
+	}
+	t.Logf("caught up %v after the line was mended", time.Since(healed).Round(time.Millisecond))
+	s.touched("till-2", cut)
+}
+
+// touched waits until the hub has a touch of a session, later than a moment.
+func (s *store) touched(session string, after time.Time) {
+	s.t.Helper()
+	key := events.Key{Tenant: "shop", User: "anna", Session: session}
+	eventually(s.t, "the hub hears that "+session+" was active", func() bool {
+		touch, err := s.log.LastTouch(s.t.Context(), key)
+		return err == nil && touch.Event.(events.Touched).EventTimestamp.Time().After(after)
+	})
+}
+
+// reports collects which gateways report to the hub.
+func (s *store) reports() *sync.Map {
+	s.t.Helper()
+	var seen sync.Map
+	stop, err := s.connect(s.hub.URL(), "query").Subscribe(events.GatewayStatusWildcard, func(_ string, data []byte) {
+		var status events.GatewayStatus
+		if json.Unmarshal(data, &status) == nil {
+			seen.Store(status.Gateway, status.Applied)
+		}
+	})
+	s.must(err)
+	s.t.Cleanup(stop)
+	return &seen
+}

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
 
 	"github.com/posse-pos/posse/events"
@@ -59,6 +61,18 @@ func (s *site) start(config string, options ...natstest.Option) *natstest.Server
 }
 
 func (s *site) seed(user string) string { return filepath.Join(s.dir, user+".nk") }
+
+// inbox is where a user awaits answers.
+func (s *site) inbox(user string) string {
+	s.t.Helper()
+	seed, err := os.ReadFile(s.seed(user))
+	s.must(err)
+	key, err := nkeys.ParseDecoratedUserNKey(seed)
+	s.must(err)
+	public, err := key.PublicKey()
+	s.must(err)
+	return events.InboxPrefix(public)
+}
 
 // connect connects as a user, as a role of posse does.
 func (s *site) connect(url, user string) *bus.Conn {

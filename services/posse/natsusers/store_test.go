@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
@@ -116,6 +117,13 @@ func TestStore(t *testing.T) {
 			t.Errorf("%s, with the line cut, about till-1: %s", name, got)
 		}
 	}
+	// One that starts now has the mirror, which proves nothing about its age.
+	late := s.gateway("late", gateway.FailClosed)
+	eventually(t, "late knows what the mirror has", func() bool { return late.Revoked("shop", "till-1") })
+	if got := s.admit(late, "till-2"); got != gateway.ReasonNotReady {
+		t.Errorf("late, with the line cut, about till-2: %q", got)
+	}
+	gateways["late"] = late
 	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-2"})
 
 	s.line.set(false)
@@ -126,6 +134,40 @@ func TestStore(t *testing.T) {
 	}
 	t.Logf("caught up %v after the line was mended", time.Since(healed).Round(time.Millisecond))
 	s.touched("till-2", cut)
+}
+
+// TestStoreWhoseHubBeganAnew has a mirror of a stream that the hub does not have any
+// more. What the hub revokes now may have numbers that the mirror has passed, so its
+// gateways are stale until it is made anew.
+func TestStoreWhoseHubBeganAnew(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	g := s.gateway("g", gateway.FailClosed)
+	eventually(t, "it is ready", func() bool { return g.Ready() == nil })
+
+	operator := s.connect(s.hub.URL(), "operator")
+	s.must(operator.JetStream().DeleteStream(t.Context(), events.StreamRevocations))
+	s.declare(s.hub.URL())
+	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-1"})
+	eventually(t, "it is stale", func() bool { return g.Stats().Stale })
+	leaf := s.connect(s.leaf.URL(), "store_operator")
+	passed := s.end(leaf)
+	eventually(t, "the mirror takes up the new stream where it left the old", func() bool { return s.end(leaf) > passed+1 })
+	if s.admit(g, "till-1") != gateway.ReasonStale {
+		t.Error("it admits whom it cannot know about")
+	}
+
+	s.mirror()
+	eventually(t, "it refuses till-1", func() bool { return s.admit(g, "till-1") == gateway.ReasonRevoked })
+	eventually(t, "it is ready again", func() bool { return g.Ready() == nil })
+}
+
+// end is the last sequence of POS_REVOCATIONS on a server.
+func (s *store) end(conn *bus.Conn) uint64 {
+	s.t.Helper()
+	stream, err := conn.JetStream().Stream(s.t.Context(), events.StreamRevocations)
+	s.must(err)
+	return stream.CachedInfo().State.LastSeq
 }
 
 // touched waits until the hub has a touch of a session, later than a moment.

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +32,13 @@ type store struct {
 
 func newStore(t *testing.T) *store {
 	t.Helper()
-	s := &store{site: newSite(t), issuer: gatewaytest.NewIssuer()}
+	return newStoreAt(newSite(t))
+}
+
+func newStoreAt(where *site) *store {
+	t := where.t
+	t.Helper()
+	s := &store{site: where, issuer: gatewaytest.NewIssuer()}
 	port := natstest.FreePort(t)
 	s.hub = s.start("hub.conf", leafListener(port))
 	s.log = s.declare(s.hub.URL())
@@ -160,6 +169,42 @@ func TestStoreWhoseHubBeganAnew(t *testing.T) {
 	s.mirror()
 	eventually(t, "it refuses till-1", func() bool { return s.admit(g, "till-1") == gateway.ReasonRevoked })
 	eventually(t, "it is ready again", func() bool { return g.Ready() == nil })
+}
+
+// TestStoreThatCannotAskTheHub has gateways that get the hub's ticks and may not ask
+// how old they are.
+func TestStoreThatCannotAskTheHub(t *testing.T) {
+	t.Parallel()
+	where := newSite(t)
+	config := filepath.Join(where.dir, "leaf.conf")
+	text, err := os.ReadFile(config)
+	where.must(err)
+	const question = `"$JS.hub.API.STREAM.INFO.POS_REVOCATIONS"`
+	without := strings.Replace(string(text), question+"\n", "\n", 1)
+	if strings.Count(without, question) != strings.Count(string(text), question)-1 {
+		t.Fatal("leaf.conf does not say that gateways may ask the hub")
+	}
+	where.must(os.WriteFile(config, []byte(without), 0o600))
+	s := newStoreAt(where)
+	g := s.gateway("g", gateway.FailClosed)
+	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-1"})
+	eventually(t, "it knows of till-1", func() bool { return g.Revoked("shop", "till-1") })
+
+	leaf := s.connect(s.leaf.URL(), "store_operator")
+	mirror, err := leaf.JetStream().Stream(t.Context(), events.StreamRevocations)
+	s.must(err)
+	before := s.end(leaf)
+	eventually(t, "it was given more ticks", func() bool {
+		for info := range mirror.ListConsumers(t.Context()).Info() {
+			if info.Delivered.Stream > before+2 {
+				return true
+			}
+		}
+		return false
+	})
+	if g.Ready() == nil {
+		t.Error("it is ready, and the mirror may be of any age")
+	}
 }
 
 // end is the last sequence of POS_REVOCATIONS on a server.

@@ -66,13 +66,19 @@
 //
 // # Permissions
 //
-// Over NATS a gateway needs no more than to subscribe to _INBOX.> and to publish to
+// Over NATS a gateway needs no more than to subscribe to its inbox, which is
+// _INBOX.KEY.> for a user with the public nkey KEY ([NATS.InboxPrefix]), and to
+// publish to
 //
 //	$JS.API.STREAM.INFO.POS_REVOCATIONS
-//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>
-//	$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>
+//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*
+//	$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*
 //	pos.v1.touch.>     or pos.v1.touch.TENANT.> of its own tenant
 //	pos.v1.gateway.*   or pos.v1.gateway.ID of its own
+//
+// At the server of a store, which mirrors POS_REVOCATIONS from a hub, it asks the hub
+// too how far the stream goes, since a mirror proves nothing about its own age: on
+// $JS.DOMAIN.API.STREAM.INFO.POS_REVOCATIONS, DOMAIN being the hub's.
 //
 // # Promise
 //

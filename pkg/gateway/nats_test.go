@@ -73,8 +73,8 @@ func gatewayUser() *server.User {
 	return &server.User{Username: "gateway", Password: "gateway", Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
-			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>",
-			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
+			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*",
+			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*",
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
 		}},

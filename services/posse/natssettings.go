@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -104,6 +105,9 @@ type natsContext struct {
 	InboxPrefix string `json:"inbox_prefix"`
 }
 
+// followed are the fields of natsContext.
+var followed = []string{"url", "user", "password", "token", "creds", "nkey", "ca", "cert", "key", "inbox_prefix"}
+
 // harmless are fields of a context that do not concern a connection of posse's.
 var harmless = []string{"name", "description", "color_scheme", "jetstream_event_prefix"}
 
@@ -154,21 +158,12 @@ func natsContextFile(name string) (string, error) {
 
 func parseNATSContext(data []byte) (natsContext, error) {
 	var context natsContext
-	var all map[string]any
-	if err := errors.Join(json.Unmarshal(data, &context), json.Unmarshal(data, &all)); err != nil {
+	var fields map[string]any
+	if err := errors.Join(json.Unmarshal(data, &context), json.Unmarshal(data, &fields)); err != nil {
 		return natsContext{}, fmt.Errorf("it is not a context in JSON: %w", err)
 	}
-	known, err := json.Marshal(context)
-	if err != nil {
-		return natsContext{}, err
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(known, &fields); err != nil {
-		return natsContext{}, err
-	}
-	for field, value := range all {
-		_, follows := fields[field]
-		if isSet(value) && !follows && !slices.Contains(harmless, field) {
+	for _, field := range slices.Sorted(maps.Keys(fields)) {
+		if isSet(fields[field]) && !slices.Contains(followed, field) && !slices.Contains(harmless, field) {
 			return natsContext{}, fmt.Errorf("posse does not follow its setting %q; use the --nats-… flags instead", field)
 		}
 	}
@@ -211,7 +206,7 @@ func (c natsContext) settings() (natsSettings, error) {
 func expand(file string) (string, error) {
 	file = os.ExpandEnv(file)
 	if scheme, _, found := strings.Cut(file, ":"); found && len(scheme) > 1 && !strings.ContainsAny(scheme, `/\`) {
-		return "", fmt.Errorf("posse reads files, and no secrets from %s:", scheme)
+		return "", fmt.Errorf("posse reads files, and no secrets from a %s: address", scheme)
 	}
 	rest, ok := strings.CutPrefix(file, "~")
 	if !ok {

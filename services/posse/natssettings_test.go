@@ -37,14 +37,17 @@ func TestWaysToConnect(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]func(t *testing.T, dir string) (*natstest.Server, []string){
 		"nkey": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats := startShipped(t, dir)
 			return nats, []string{"--nats", nats.URL(), "--nats-nkey", seedFile(dir, "operator")}
 		},
 		"creds": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats, creds := startWithOperator(t, dir)
 			return nats, []string{"--nats", nats.URL(), "--nats-creds", creds}
 		},
 		"tls": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats, files := startWithTLS(t, dir)
 			return nats, []string{
 				"--nats", strings.Replace(nats.URL(), "nats://", "tls://", 1),
@@ -52,24 +55,29 @@ func TestWaysToConnect(t *testing.T) {
 			}
 		},
 		"password": func(t *testing.T, _ string) (*natstest.Server, []string) {
+			t.Helper()
 			nats := startWithPassword(t)
 			return nats, []string{"--nats", strings.Replace(nats.URL(), "nats://", "nats://ann:a%20secret@", 1)}
 		},
 		"context with an nkey": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats := startShipped(t, dir)
 			return nats, inContext(t, dir, map[string]any{
 				"url": nats.URL(), "nkey": seedFile(dir, "operator"), "description": "the shop", "nsc": "", "tls_first": false,
 			})
 		},
 		"context with creds": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats, creds := startWithOperator(t, dir)
 			return nats, inContext(t, dir, map[string]any{"url": nats.URL(), "creds": creds})
 		},
 		"context with TLS": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats, files := startWithTLS(t, dir)
 			return nats, inContext(t, dir, map[string]any{"url": nats.URL(), "ca": files.ca, "cert": files.cert, "key": files.key})
 		},
 		"context with a password": func(t *testing.T, dir string) (*natstest.Server, []string) {
+			t.Helper()
 			nats := startWithPassword(t)
 			return nats, inContext(t, dir, map[string]any{"url": nats.URL(), "user": "ann", "password": "a secret"})
 		},
@@ -244,7 +252,7 @@ func write(t *testing.T, dir, name string, data []byte) string {
 }
 
 // TestContextsAreFoundByName in the place where the nats tool keeps them.
-func TestContextsAreFoundByName(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestContextsAreFoundByName(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "nats", "context"), 0o700); err != nil {
 		t.Fatal(err)
@@ -284,7 +292,7 @@ func TestSettingsThatContradictEachOther(t *testing.T) {
 		"no JSON":                {[]string{"--nats-context", write(t, dir, "text.json", []byte("text"))}, "text.json: it is not a context"},
 		"a proxy":                {inContext(t, t.TempDir(), map[string]any{"socks_proxy": "socks5://a"}), `does not follow its setting "socks_proxy"`},
 		"nsc":                    {inContext(t, t.TempDir(), map[string]any{"nsc": "nsc://a/b/c"}), `does not follow its setting "nsc"`},
-		"a vault":                {inContext(t, t.TempDir(), map[string]any{"creds": "op://vault/item"}), "no secrets from op:"},
+		"a vault":                {inContext(t, t.TempDir(), map[string]any{"creds": "op://vault/item"}), "no secrets from a op: address"},
 		"user and token":         {inContext(t, t.TempDir(), map[string]any{"user": "a", "token": "b"}), "who is it to be?"},
 		"creds and nkey":         {inContext(t, t.TempDir(), map[string]any{"creds": "a", "nkey": "b"}), "who is it to be?"},
 	} {

@@ -43,8 +43,8 @@ func gatewayPermissions() *server.Permissions {
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
-			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>",
-			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
+			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*",
+			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*",
 		}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 	}

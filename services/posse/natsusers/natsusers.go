@@ -76,9 +76,10 @@ var (
 // variablesOf are the variables about keys in a configuration, in the order of
 // the alphabet.
 func variablesOf(config string) []string {
-	var found []string
-	for _, match := range variable.FindAllStringSubmatch(notVariables.ReplaceAllString(config, ""), -1) {
-		found = append(found, match[1])
+	matches := variable.FindAllStringSubmatch(notVariables.ReplaceAllString(config, ""), -1)
+	found := make([]string, len(matches))
+	for i, match := range matches {
+		found[i] = match[1]
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
@@ -141,7 +142,7 @@ func replace(name, text string, mode fs.FileMode) error {
 	}
 	defer os.Remove(temporary.Name())
 	_, err = temporary.WriteString(text)
-	if err = errors.Join(err, temporary.Chmod(mode), temporary.Close()); err != nil {
+	if err := errors.Join(err, temporary.Chmod(mode), temporary.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), name)

@@ -109,12 +109,12 @@ var hears = map[string][]string{
 func TestEachUserMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	nats := s.start("nats.conf")
-	s.declare(nats.URL())
+	server := s.start("nats.conf")
+	s.declare(server.URL())
 	for _, user := range users {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
-			tried := newTrial(t, nats.URL(), s.seed(user))
+			tried := newTrial(t, server.URL(), s.seed(user))
 			for subject, who := range publishes {
 				if may := tried.publish(subject); may != slices.Contains(who, user) {
 					t.Errorf("publish on %s: allowed is %t", subject, may)

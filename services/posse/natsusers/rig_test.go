@@ -75,26 +75,26 @@ func (s *site) inbox(user string) string {
 }
 
 // connect connects as a user, as a role of posse does.
-func (s *site) connect(url, user string) *bus.Conn {
+func (s *site) connect(address, user string) *bus.Conn {
 	s.t.Helper()
-	conn, err := bus.Connect(s.t.Context(), bus.Config{URL: url, NKeyFile: s.seed(user), Logger: quiet()})
+	conn, err := bus.Connect(s.t.Context(), bus.Config{URL: address, NKeyFile: s.seed(user), Logger: quiet()})
 	s.must(err)
 	s.t.Cleanup(conn.Close)
 	return conn
 }
 
 // declare makes the streams, as a recorder.
-func (s *site) declare(url string) *natslog.Log {
+func (s *site) declare(address string) *natslog.Log {
 	s.t.Helper()
-	log, err := natslog.New(s.t.Context(), s.connect(url, "recorder"), natslog.Config{Logger: quiet()})
+	log, err := natslog.New(s.t.Context(), s.connect(address, "recorder"), natslog.Config{Logger: quiet()})
 	s.must(err)
 	return log
 }
 
 // relay relays, as a projector, until the test ends.
-func (s *site) relay(url string) {
+func (s *site) relay(address string) {
 	s.t.Helper()
-	log, err := natslog.Open(s.t.Context(), s.connect(url, "projector"), natslog.Config{Logger: quiet()})
+	log, err := natslog.Open(s.t.Context(), s.connect(address, "projector"), natslog.Config{Logger: quiet()})
 	s.must(err)
 	relaying, err := relay.New(relay.Config{Log: log, Logger: quiet()})
 	s.must(err)

@@ -125,7 +125,7 @@ bench: build ## measure posse against the limits it could reach, as ratios
 	@go run ./pkg/pgtest/withpostgres bin/posse bench $(BENCH)
 
 .PHONY: up
-up: $(SECRETS)/postgres-url ## start posse, NATS and PostgreSQL with docker compose
+up: $(SECRETS)/postgres-url $(SECRETS)/nats/accounts-keys.conf ## start posse, NATS and PostgreSQL with docker compose
 	@docker compose up --build --detach --wait
 
 # Containers run as other users and must read these; the folder keeps the rest out.
@@ -134,6 +134,12 @@ $(SECRETS)/postgres-password:
 	@umask 022; head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >$@
 $(SECRETS)/postgres-url: $(SECRETS)/postgres-password
 	@umask 022; printf 'postgres://posse:%s@postgres:5432/posse?sslmode=disable' "$$(cat $<)" >$@
+
+$(SECRETS)/nats/accounts-keys.conf: deployments/nats/accounts.conf
+	@mkdir -p -m 700 $(SECRETS)
+	@go run ./services/posse nats-keys --config $< --dir $(@D) >/dev/null
+	@chmod 755 $(@D) && chmod 644 $(@D)/*
+	@touch $@
 
 .PHONY: down
 down: ## stop what `make up` started, and keep its data

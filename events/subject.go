@@ -27,6 +27,10 @@ const (
 // else may publish there.
 const SubjectLive = livePrefix + ">"
 
+// MetadataOriginCreated is in the metadata of a mirror of POS_REVOCATIONS: when the
+// stream that it mirrors was created, in RFC 3339 with nanoseconds.
+const MetadataOriginCreated = "posse_origin_created"
+
 const (
 	sessionPrefix    = "pos.v1.session."
 	touchPrefix      = "pos.v1.touch."
@@ -36,6 +40,7 @@ const (
 	gatewayPrefix    = "pos.v1.gateway."
 	livePrefix       = "pos.v1.live."
 	prefix           = "pos.v1."
+	inboxPrefix      = "_INBOX."
 )
 
 // ErrInvalidSubject says that a subject is none of posse's.
@@ -79,6 +84,11 @@ func GatewayStatusSubject(gateway string) string { return gatewayPrefix + Encode
 // SubjectRollCall is where somebody who wants to know which gateways there are
 // asks all of them, on core NATS, to report. The message is empty.
 const SubjectRollCall = prefix + "rollcall"
+
+// InboxPrefix begins the subjects on which a NATS user awaits answers, so that
+// permissions can keep every other user from listening there. The user is its
+// public nkey, such as "UB6RY…".
+func InboxPrefix(user string) string { return inboxPrefix + user }
 
 // GatewayStatusWildcard matches the status of every gateway, ChangedWildcard
 // the changes of every tenant.

@@ -52,7 +52,9 @@ type Config struct {
 	CertFile, KeyFile string
 
 	// InboxPrefix begins the subjects on which this connection awaits answers, so
-	// that permissions can keep others from listening there. "" means "_INBOX".
+	// that permissions can keep others from listening there. "" means
+	// "_INBOX.<public key>" for a user with an nkey or credentials, otherwise
+	// "_INBOX".
 	InboxPrefix string
 	// InProcess connects without a network to a server in this process, such as
 	// a *server.Server of nats-server. nil means by URL.

@@ -65,7 +65,7 @@ func (c *Conn) options(config Config) ([]nats.Option, error) {
 	if config.InProcess != nil {
 		options = append(options, nats.InProcessServer(config.InProcess))
 	}
-	return append(options, c.handlers()...), nil
+	return append(append(options, c.handlers()...), ownInbox), nil
 }
 
 func credentials(config Config) ([]nats.Option, error) {

@@ -74,6 +74,38 @@ func TestComposePublishesToThisMachineOnly(t *testing.T) {
 	}
 }
 
+// TestComposeGivesEachRoleItsOwnKey holds the secrets of docker-compose.yml to the
+// users of deployments/nats/accounts.conf.
+func TestComposeGivesEachRoleItsOwnKey(t *testing.T) {
+	t.Parallel()
+	project := composeProject(t)
+	accounts := readFile(t, "deployments", "nats", "accounts.conf")
+	for _, role := range roles {
+		var keys []string
+		for _, secret := range project.Services[role].Secrets {
+			if file := project.Secrets[secret.Source].File; strings.HasSuffix(file, ".nk") {
+				keys = append(keys, filepath.Base(file))
+				if got := project.Services[role].Environment["POSSE_NATS_NKEY"]; got == nil || *got != "/run/secrets/"+secret.Target {
+					t.Errorf("service %s is not told that its key is at /run/secrets/%s", role, secret.Target)
+				}
+			}
+		}
+		wantSame(t, "keys of "+role, keys, []string{role + ".nk"})
+		if !strings.Contains(accounts, "nkey: $"+strings.ToUpper(role)+"_KEY\n") {
+			t.Errorf("accounts.conf has no user for %s", role)
+		}
+	}
+	mounted := map[string]bool{}
+	for _, volume := range project.Services["nats"].Volumes {
+		mounted[volume.Target] = true
+	}
+	for _, file := range []string{"nats.conf", "accounts.conf", "accounts-keys.conf"} {
+		if !mounted["/etc/nats/"+file] {
+			t.Errorf("the service nats has no /etc/nats/%s", file)
+		}
+	}
+}
+
 // TestComposeSetsFlagsThatExist holds each role's environment to the flags that
 // its command has, since an unknown variable would be ignored in silence.
 func TestComposeSetsFlagsThatExist(t *testing.T) {

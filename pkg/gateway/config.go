@@ -97,6 +97,11 @@ type NATS struct {
 	// CAFile, CertFile and KeyFile are for TLS, in PEM. Empty means the system's
 	// authorities and no client certificate.
 	CAFile, CertFile, KeyFile string
+	// InboxPrefix begins the subjects on which answers are awaited, so that
+	// permissions can keep others from listening there. Empty means
+	// "_INBOX.<public key>" for a user with an nkey or credentials, and otherwise
+	// "_INBOX".
+	InboxPrefix string
 	// Options are applied after everything else.
 	Options []nats.Option
 }

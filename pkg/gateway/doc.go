@@ -68,7 +68,7 @@
 //
 // Over NATS a gateway needs no more than to subscribe to
 //
-//	_INBOX.>
+//	_INBOX.KEY.>       its inbox, for a user with the public nkey KEY ([NATS.InboxPrefix])
 //	pos.v1.live.>      or pos.v1.live.revocation.TENANT and pos.v1.live.tick
 //	pos.v1.rollcall
 //
@@ -76,14 +76,18 @@
 //
 //	$JS.API.STREAM.INFO.POS_REVOCATIONS
 //	$JS.API.STREAM.MSG.GET.POS_REVOCATIONS
-//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>   or ….*.pos.v1.revocation.TENANT
-//	$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>
+//	$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*.pos.v1.revocation.*   or ….TENANT
+//	$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*
 //	$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*
 //	pos.v1.touch.>     or pos.v1.touch.TENANT.> of its own tenant
 //	pos.v1.gateway.*   or pos.v1.gateway.ID of its own
 //
 // Nobody may publish to pos.v1.live.>, where the server itself repeats what
 // POS_REVOCATIONS stores.
+//
+// At the server of a store, which mirrors POS_REVOCATIONS from a hub, it asks the hub
+// too how far the stream goes, since a mirror proves nothing about its own age: on
+// $JS.DOMAIN.API.STREAM.INFO.POS_REVOCATIONS, DOMAIN being the hub's.
 //
 // # Promise
 //

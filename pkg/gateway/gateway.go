@@ -90,7 +90,7 @@ func connect(cfg Config) (feed.Feed, error) {
 		Conn: cfg.NATS.Conn, URL: cfg.NATS.URL, Name: "posse-gateway " + cfg.ID,
 		CredsFile: cfg.NATS.CredsFile, NKeyFile: cfg.NATS.NKeyFile,
 		CAFile: cfg.NATS.CAFile, CertFile: cfg.NATS.CertFile, KeyFile: cfg.NATS.KeyFile,
-		Options: cfg.NATS.Options, Tenant: cfg.Tenant, Logger: cfg.Logger,
+		InboxPrefix: cfg.NATS.InboxPrefix, Options: cfg.NATS.Options, Tenant: cfg.Tenant, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)

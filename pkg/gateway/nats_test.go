@@ -76,8 +76,8 @@ func gatewayUser() *server.User {
 		Publish: &server.SubjectPermission{Allow: []string{
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
 			"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",
-			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.>",
-			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.>",
+			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*.pos.v1.revocation.*",
+			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*",
 			"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*",
 			"pos.v1.touch.>",
 			"pos.v1.gateway.*",
@@ -368,6 +368,9 @@ func TestNATSForgedLiveMessages(t *testing.T) {
 		Sequence: 1, AsOf: events.TimestampOf(time.Now()), StreamCreated: h.created, Relay: "relay-1",
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.conn.Publish(events.LiveSubject(events.SubjectTick), tick); err != nil { // without headers
 		t.Fatal(err)
 	}
 	asked := h.requests("$JS.API.STREAM.INFO." + events.StreamRevocations)

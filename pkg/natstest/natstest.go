@@ -22,6 +22,8 @@ func Leaks() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction(source + ".(*msgBlock).flushLoop"),
 		goleak.IgnoreAnyFunction(source + ".(*fileStore).flushStreamStateLoop"),
+		// It waits for a hub that is gone.
+		goleak.IgnoreAnyFunction(source + ".(*stream).tryDeleteSourcingConsumer.func1"),
 		goleak.IgnoreAnyFunction(source + "/ats.Register.func1"),
 	}
 }
@@ -42,13 +44,24 @@ func WithOptions(change func(*server.Options)) Option { return change }
 // accounts with their permissions. Listening, storage and clustering stay this
 // package's.
 func WithConfig(text string) Option {
+	return configured(func(o *server.Options) error { return o.ProcessConfigString(text) })
+}
+
+// WithConfigFile applies a configuration file, and what it includes. Listening, for
+// monitoring too, storage and clustering stay this package's.
+func WithConfigFile(name string) Option {
+	return configured(func(o *server.Options) error { return o.ProcessConfigFile(name) })
+}
+
+func configured(process func(*server.Options) error) Option {
 	return func(o *server.Options) {
 		host, port, store, cluster, routes := o.Host, o.Port, o.StoreDir, o.Cluster, o.Routes
-		if err := o.ProcessConfigString(text); err != nil {
+		o.StoreDir = "" // which a file may not set a second time
+		if err := process(o); err != nil {
 			panic("natstest: configuration: " + err.Error())
 		}
 		o.Host, o.Port, o.StoreDir, o.Cluster, o.Routes = host, port, store, cluster, routes
-		o.JetStream = true
+		o.HTTPPort, o.JetStream = 0, true
 	}
 }
 

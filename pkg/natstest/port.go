@@ -28,6 +28,13 @@ func listen(t testing.TB) net.Listener {
 	return nil
 }
 
+// FreePort returns a port that was free a moment ago, for what a server listens on
+// besides clients.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	return freePort(t)
+}
+
 // freePort returns a port that was free a moment ago.
 func freePort(t testing.TB) int {
 	t.Helper()

@@ -38,6 +38,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			sessionsCommand(),
 			adminLinkCommand(),
 			keysCommand(),
+			natsKeysCommand(),
 			doctorCommand(),
 			benchCommand(),
 			benchBusCommand(),

@@ -4,11 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/process"
 )
+
+// connectPatience is how long a command that does one thing looks for NATS.
+const connectPatience = 10 * time.Second
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
@@ -20,17 +26,26 @@ lifetime over 90 days lengthens how long POS_TOUCHES keeps what it has.
 
    posse doctor --streams --replicas 3 | while read -r stream; do
      nats stream add --config <(echo "$stream")
-   done`,
-		Flags: []cli.Flag{
+   done
+
+With --apply it makes them itself, and changes those that differ.
+
+With --mirror-of it is about the NATS server of a store, a leaf node, instead: the
+one stream there mirrors the hub's revocations. It asks the hub about them.
+
+   posse doctor --streams --mirror-of hub --apply --nats-nkey store_operator.nk`,
+		Flags: flags([]cli.Flag{
 			toggle("streams", "print the streams as JSON that `nats stream add --config` takes"),
+			toggle("apply", "make the streams too, and change those that differ"),
+			text("mirror-of", "", "JetStream domain of the hub: show the stream of a store's own NATS server"),
 			replicasFlag(),
 			policiesFlag(),
-		},
+		}, natsFlags()),
 		Action: doctor,
 	}
 }
 
-func doctor(_ context.Context, cmd *cli.Command) error {
+func doctor(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.Bool("streams") {
 		return errors.New("posse doctor needs --streams: what to show")
 	}
@@ -38,9 +53,58 @@ func doctor(_ context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	config := forStreams(cmd, natslog.Config{Update: true}, policies)
+	if cmd.String("mirror-of") == "" && !cmd.Bool("apply") {
+		return printStreams(cmd, config.StreamConfigs()...)
+	}
+	conn, err := connectOnce(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if domain := cmd.String("mirror-of"); domain != "" {
+		return doctorMirror(ctx, cmd, conn, config, domain)
+	}
+	if _, err := natslog.New(ctx, conn, config); err != nil {
+		return err
+	}
+	return printStreams(cmd, config.StreamConfigs()...)
+}
+
+func doctorMirror(ctx context.Context, cmd *cli.Command, conn *bus.Conn, config natslog.Config, domain string) error {
+	mirror, err := config.MirrorConfig(ctx, conn, domain)
+	if err != nil {
+		return err
+	}
+	if cmd.Bool("apply") {
+		if err := natslog.Mirror(ctx, conn, config, mirror); err != nil {
+			return err
+		}
+	}
+	return printStreams(cmd, mirror)
+}
+
+// connectOnce connects for a command that does one thing, and gives up after a
+// while.
+func connectOnce(ctx context.Context, cmd *cli.Command) (*bus.Conn, error) {
+	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
+	if err != nil {
+		return nil, err
+	}
+	nats, err := openNATSSettings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{cmd: cmd, nats: nats, logger: logger}
+	ctx, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	return bus.Connect(ctx, n.busConfig())
+}
+
+func printStreams[S any](cmd *cli.Command, streams ...S) error {
 	encoder := json.NewEncoder(cmd.Root().Writer)
 	encoder.SetEscapeHTML(false) // subjects end in >
-	for _, stream := range forStreams(cmd, natslog.Config{}, policies).StreamConfigs() {
+	for _, stream := range streams {
 		if err := encoder.Encode(stream); err != nil {
 			return err
 		}

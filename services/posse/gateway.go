@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
 	gatewayservice "github.com/posse-pos/posse/services/gateway"
@@ -81,15 +79,6 @@ func (n *node) wireGateway(ctx context.Context) error {
 		return err
 	}
 	return n.serve(ctx, "api", n.cmd.String("listen"), service.Handler())
-}
-
-// gatewayNATS is where the flags say that NATS is.
-func (n *node) gatewayNATS() gateway.NATS {
-	return gateway.NATS{
-		URL:       cmp.Or(n.cmd.String("nats"), bus.DefaultURL),
-		CredsFile: n.cmd.String("nats-creds"), NKeyFile: n.cmd.String("nats-nkey"), CAFile: n.cmd.String("nats-ca"),
-		CertFile: n.cmd.String("nats-cert"), KeyFile: n.cmd.String("nats-key"),
-	}
 }
 
 // addGateway adds a gateway without its HTTP server.

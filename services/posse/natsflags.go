@@ -26,6 +26,7 @@ func natsFlags() []cli.Flag { return natsFlagsOr(bus.DefaultURL) }
 func natsFlagsOr(otherwise string) []cli.Flag {
 	return group("NATS",
 		secret("nats", "URL of the NATS servers, separated by commas (default: "+otherwise+")"),
+		text("nats-context", "", "context of the nats tool to connect with, instead of all the flags below and --nats"),
 		text("nats-creds", "", "file with the credentials (JWT and key) to connect with"),
 		text("nats-nkey", "", "file with the nkey seed to connect with"),
 		text("nats-ca", "", "file with the certificates, in PEM, that NATS must show one of"),
@@ -44,20 +45,6 @@ func streamFlags() []cli.Flag {
 
 func replicasFlag() cli.Flag {
 	return number("replicas", 1, "copies of each stream: 1, 3 or 5 servers of the cluster")
-}
-
-func (n *node) busConfig() bus.Config {
-	return bus.Config{
-		URL:       n.cmd.String("nats"),
-		Name:      "posse " + n.cmd.Name,
-		CredsFile: n.cmd.String("nats-creds"),
-		NKeyFile:  n.cmd.String("nats-nkey"),
-		CAFile:    n.cmd.String("nats-ca"),
-		CertFile:  n.cmd.String("nats-cert"),
-		KeyFile:   n.cmd.String("nats-key"),
-		Replicas:  n.cmd.Int("replicas"),
-		Logger:    n.logger,
-	}
 }
 
 // connect connects to NATS, and keeps trying until ctx ends.

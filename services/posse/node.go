@@ -43,6 +43,7 @@ func processFlags() []cli.Flag {
 // when all is wired.
 type node struct {
 	cmd        *cli.Command
+	nats       natsSettings
 	logger     *slog.Logger
 	registry   *prometheus.Registry
 	readiness  process.Readiness
@@ -71,7 +72,11 @@ func newNode(cmd *cli.Command) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &node{cmd: cmd, logger: logger, registry: process.NewRegistry(), addresses: process.Announcement{}}, nil
+	nats, err := openNATSSettings(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &node{cmd: cmd, nats: nats, logger: logger, registry: process.NewRegistry(), addresses: process.Announcement{}}, nil
 }
 
 // add has something run, after what was added before and until that ends. A nil

@@ -72,7 +72,7 @@ func startWithoutProjector(t *testing.T, dir string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	startRelay(t, nats)
+	startRelay(t, nats, seedFile(dir, "projector"))
 	addresses, err := p.startRole(dir, "query", p.environment(dir, nats))
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +81,10 @@ func startWithoutProjector(t *testing.T, dir string) map[string]string {
 	return addresses
 }
 
-func startRelay(t *testing.T, nats string) {
+func startRelay(t *testing.T, nats, seed string) {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	conn, err := bus.Connect(t.Context(), bus.Config{URL: nats, Logger: logger})
+	conn, err := bus.Connect(t.Context(), bus.Config{URL: nats, NKeyFile: seed, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}

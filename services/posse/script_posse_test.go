@@ -40,7 +40,11 @@ func start(env *testscript.Env, posse installation) error {
 		env.Setenv(variable, strings.TrimSpace(string(key)))
 	}
 	addresses, err := posse.start(dir)
-	env.Defer(func() { _ = posse.end(syscall.SIGKILL) })
+	env.Defer(func() {
+		if err := posse.end(syscall.SIGKILL); err != nil {
+			env.T().Fatal(err)
+		}
+	})
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"syscall"
 	"testing"
@@ -84,9 +86,14 @@ func (p *processes) start(dir string) (map[string]string, error) {
 	return variables, nil
 }
 
-// startNATS starts what the roles need, and returns the URL.
+// startNATS starts what the roles need, with the permissions of deployments/nats,
+// and returns the URL.
 func (p *processes) startNATS(dir string) (natsURL string, err error) {
-	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"STORE=" + filepath.Join(dir, "nats")})
+	config, err := shippedNATS(dir, "nats.conf", "accounts.conf")
+	if err != nil {
+		return "", err
+	}
+	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"CONFIG=" + config, "STORE=" + filepath.Join(dir, "nats")})
 	p.running = nil
 	p.add(nats)
 	return addresses["nats"], err
@@ -100,7 +107,7 @@ func (p *processes) environment(dir, natsURL string) []string {
 var upper = map[string]string{"recorder": "RECORDER", "projector": "PROJECTOR", "query": "QUERY", "gateway": "GATEWAY"}
 
 func (p *processes) startRole(dir, role string, env []string) (map[string]string, error) {
-	posse, addresses, err := spawn(dir, role, "posse", []string{role}, env)
+	posse, addresses, err := spawn(dir, role, "posse", []string{role}, append(slices.Clone(env), "POSSE_NATS_NKEY="+seedFile(dir, role)))
 	p.add(posse)
 	return map[string]string{upper[role]: addresses["api"], upper[role] + "_ADMIN": addresses["admin"]}, err
 }
@@ -122,16 +129,23 @@ func (p *processes) end(sig syscall.Signal) error {
 	}
 	for _, c := range slices.Backward(p.running) {
 		errs = append(errs, c.end(sig))
+		// Each role does all its work with the permissions that posse comes with.
+		if line := regexp.MustCompile(`.*(?i:permissions violation).*`).Find(c.log.Bytes()); line != nil {
+			errs = append(errs, fmt.Errorf("%s was refused something by NATS: %s", c.name, line))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// natsServer is the main function of the nats-server that processes starts. It
-// syncs every write, as the operations manual asks for.
+// natsServer is the main function of the nats-server that processes starts.
 func natsServer() error {
-	nats, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: os.Getenv("STORE"), SyncAlways: true, NoSigs: true,
-	})
+	options := &server.Options{}
+	if err := options.ProcessConfigFile(os.Getenv("CONFIG")); err != nil {
+		return err
+	}
+	options.Host, options.Port, options.HTTPPort, options.StoreDir = "127.0.0.1", server.RANDOM_PORT, 0, os.Getenv("STORE")
+	options.NoSigs = true
+	nats, err := server.NewServer(options)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func (s *allInOne) openKeys(ctx context.Context) (err error) {
 func (s *allInOne) openServeLog(ctx context.Context) (err error) {
 	config := s.busConfig()
 	if config.URL == "" {
+		if s.nats != (natsSettings{}) {
+			return errors.New("there is no --nats to show the --nats-… flags to; the NATS inside needs none")
+		}
 		if config.URL, err = s.startNATS(ctx); err != nil {
 			return err
 		}
@@ -123,7 +126,7 @@ func (s *allInOne) wireServeGateway(ctx context.Context) error {
 	}
 	config.Gateway.Name = "serve"
 	config.Gateway.NATS = gateway.NATS{URL: s.natsURL}
-	if s.cmd.String("nats") != "" {
+	if s.nats.url != "" {
 		config.Gateway.NATS = s.gatewayNATS()
 	}
 	if s.cmd.Bool("demo") && config.Upstream == nil {

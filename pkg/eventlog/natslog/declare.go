@@ -48,6 +48,9 @@ func (l *Log) lookUp(ctx context.Context, name string) (*jetstream.StreamInfo, e
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil //nolint:nilnil // absence is an answer here, not an error
 	}
+	if err = l.asked("STREAM.INFO."+name, err); errors.Is(err, ErrDenied) {
+		return nil, fmt.Errorf("look up stream %s: %w", name, err)
+	}
 	if err != nil {
 		return nil, unavailable("look up stream "+name, err)
 	}
@@ -63,7 +66,13 @@ func (l *Log) bringAbout(ctx context.Context, have *jetstream.StreamInfo, want j
 		return nil
 	}
 	want.Placement, want.Metadata = have.Config.Placement, have.Config.Metadata
-	_, err := retried(ctx, func() (jetstream.Stream, error) { return l.js.UpdateStream(ctx, want) })
+	_, err := retried(ctx, func() (jetstream.Stream, error) {
+		stream, err := l.js.UpdateStream(ctx, want)
+		return stream, l.asked("STREAM.UPDATE."+want.Name, err)
+	})
+	if errors.Is(err, ErrDenied) {
+		return fmt.Errorf("update stream %s: %w: %w", want.Name, err, &SettingsError{Differences: different})
+	}
 	if err != nil {
 		return fmt.Errorf("natslog: update stream %s: %w: the server changes some settings only on a new stream; "+
 			"back it up and create it anew, or start with the settings it has: %w",
@@ -80,7 +89,7 @@ func (l *Log) create(ctx context.Context, want jetstream.StreamConfig) error {
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return l.js.Stream(ctx, want.Name)
 		}
-		return stream, err
+		return stream, l.asked("STREAM.CREATE."+want.Name, err)
 	})
 	if err != nil {
 		return fmt.Errorf("natslog: create stream %s: %w", want.Name, err)
@@ -95,7 +104,7 @@ func (l *Log) create(ctx context.Context, want jetstream.StreamConfig) error {
 func retried[T any](ctx context.Context, do func() (T, error)) (T, error) {
 	return backoff.Retry(ctx, func() (T, error) {
 		result, err := do()
-		if err != nil && isRefusal(err) {
+		if err != nil && (isRefusal(err) || errors.Is(err, ErrDenied)) {
 			return result, backoff.Permanent(err)
 		}
 		return result, err

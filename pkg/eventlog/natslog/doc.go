@@ -18,8 +18,9 @@
 //
 // # Permissions
 //
-// What a connection has to be allowed to publish on, besides subscribing to
-// _INBOX.>; S stands for the stream:
+// What a connection has to be allowed to publish on, besides subscribing to its
+// inbox; S stands for the stream. What New, Open and State lack comes back as
+// ErrDenied. deployments/nats/accounts.conf gives each role its part:
 //
 //	New       $JS.API.STREAM.INFO.*  $JS.API.STREAM.CREATE.*  $JS.API.STREAM.UPDATE.*
 //	Open      $JS.API.STREAM.INFO.POS_SESSIONS
@@ -33,5 +34,8 @@
 //	Follow    $JS.API.STREAM.INFO.S  $JS.API.STREAM.MSG.GET.S
 //	          $JS.API.CONSUMER.CREATE.S.*  $JS.API.CONSUMER.MSG.NEXT.S.*
 //	          $JS.API.CONSUMER.DELETE.S.*  pos.v1.quarantine.S
+//	Mirror    $JS.DOMAIN.API.STREAM.INFO.POS_REVOCATIONS of the hub, and at the store
+//	          $JS.API.STREAM.INFO.S  $JS.API.STREAM.CREATE.S  $JS.API.STREAM.DELETE.S
+//	          $JS.API.STREAM.UPDATE.S
 //	relay     pos.v1.revocation.*  pos.v1.tick  $JS.API.STREAM.MSG.GET.POS_REVOCATIONS
 package natslog

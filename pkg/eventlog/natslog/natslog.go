@@ -70,7 +70,8 @@ var _ eventlog.Log = (*Log)(nil)
 
 // New declares the streams and returns the log. Streams that are not there are
 // created; streams that are there and differ end it with a *SettingsError that
-// lists every difference, unless Config.Update is set.
+// lists every difference, unless Config.Update is set. The error wraps ErrDenied
+// if the user may not do what is needed.
 func New(ctx context.Context, conn *bus.Conn, config Config) (*Log, error) {
 	l, err := newLog(conn, config)
 	if err != nil {
@@ -85,7 +86,7 @@ func New(ctx context.Context, conn *bus.Conn, config Config) (*Log, error) {
 
 // Open returns the log without declaring anything, for roles that may not
 // create streams. The error wraps eventlog.ErrNotFound while the streams are
-// not there yet. How many replicas they have is looked up now and not again.
+// not there yet, and ErrDenied if the user may not look. How many replicas they have is looked up now and not again.
 func Open(ctx context.Context, conn *bus.Conn, config Config) (*Log, error) {
 	l, err := newLog(conn, config)
 	if err != nil {
@@ -132,6 +133,9 @@ func (l *Log) info(ctx context.Context, stream string) (*jetstream.StreamInfo, e
 	handle, err := l.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("%w: stream %s does not exist; a recorder, or posse serve, creates it", eventlog.ErrNotFound, stream)
+	}
+	if err = l.asked("STREAM.INFO."+stream, err); errors.Is(err, ErrDenied) {
+		return nil, fmt.Errorf("look up stream %s: %w", stream, err)
 	}
 	if err != nil {
 		return nil, unavailable("look up stream "+stream, err)

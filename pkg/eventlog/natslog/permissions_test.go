@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
@@ -57,6 +59,38 @@ func TestPermissionsSuffice(t *testing.T) {
 		t.Fatalf("open as follower: %v", err)
 	}
 	followTo(t, follower, "follower", 3)
+}
+
+// TestWhatIsNotAllowedIsNamed looks, makes and changes streams as users who may not.
+func TestWhatIsNotAllowedIsNamed(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t, natstest.WithConfig(permissions(map[string][][]string{
+		"declarer": {mayDeclare}, "looker": {{"$JS.API.STREAM.INFO.*"}}, "nobody": {{"nothing"}},
+	}))).URL()
+	as := func(user string) *bus.Conn {
+		return connect(t, strings.Replace(url, "nats://", "nats://"+user+":p@", 1))
+	}
+	config := natslog.Config{Logger: logger()}
+	wantDenied := func(what string, err error, subject string) {
+		t.Helper()
+		if !errors.Is(err, natslog.ErrDenied) || !strings.Contains(err.Error(), subject) {
+			t.Errorf("%s: %v, want ErrDenied about %s", what, err, subject)
+		}
+	}
+
+	_, err := natslog.Open(t.Context(), as("nobody"), config)
+	wantDenied("open", err, "$JS.API.STREAM.INFO.POS_SESSIONS")
+	_, err = natslog.New(t.Context(), as("looker"), config)
+	wantDenied("create", err, "$JS.API.STREAM.CREATE.POS_SESSIONS")
+	if _, err := natslog.New(t.Context(), as("declarer"), config); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := natslog.New(t.Context(), as("looker"), config); err != nil {
+		t.Errorf("streams that are there, for one who may only look: %v", err)
+	}
+	config.TouchMaxAge, config.Update = time.Hour, true
+	_, err = natslog.New(t.Context(), as("looker"), config)
+	wantDenied("update", err, "$JS.API.STREAM.UPDATE.POS_TOUCHES")
 }
 
 func permissions(users map[string][][]string) string {

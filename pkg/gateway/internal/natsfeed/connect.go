@@ -28,6 +28,7 @@ type Config struct {
 	URL, Name                 string
 	CredsFile, NKeyFile       string
 	CAFile, CertFile, KeyFile string
+	InboxPrefix               string
 	Options                   []nats.Option
 	Tenant                    string
 	Logger                    *slog.Logger
@@ -97,7 +98,10 @@ func (c Config) options() ([]nats.Option, error) {
 	if c.CertFile != "" {
 		options = append(options, nats.ClientCert(c.CertFile, c.KeyFile))
 	}
-	return append(options, c.Options...), nil
+	if c.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(c.InboxPrefix))
+	}
+	return append(append(options, c.Options...), ownInbox), nil
 }
 
 // Close ends a connection of our own.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/posse-pos/posse/events"
@@ -30,7 +31,6 @@ const (
 var (
 	errGap         = errors.New("a message is missing")
 	errReconnected = errors.New("NATS was away")
-	errForeign     = errors.New("somebody else publishes on " + events.SubjectLive)
 	errBehind      = errors.New("the stream has more than was delivered")
 	errSilent      = errors.New("the stream does not publish what it stores again on " + events.SubjectLive +
 		": start a recorder with --update-streams, which declares it")
@@ -62,7 +62,7 @@ func (p probe) within(sequence uint64) time.Duration {
 // missing. Core NATS promises no delivery, so each message has to prove by its
 // sequences that nothing stands between it and the one before.
 func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
-	r := &reader{feed: f, sink: sink}
+	r := &reader{feed: f, sink: sink, origin: &origin{feed: f}}
 	for ctx.Err() == nil {
 		err := r.read(ctx)
 		if errors.Is(err, feed.ErrRestart) {
@@ -82,7 +82,7 @@ func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
 
 // levelOf tells what only an operator can mend from what passes.
 func levelOf(err error) slog.Level {
-	if errors.Is(err, errSilent) || errors.Is(err, errForeign) {
+	if errors.Is(err, errSilent) {
 		return slog.LevelError
 	}
 	return slog.LevelDebug
@@ -103,10 +103,14 @@ type reader struct {
 	probe probe
 	wants bool // the sink wants a proof of age
 
-	failures int // tries in a row that did not come to hear
+	foreign  sync.Once // says that somebody else publishes on the line
+	failures int       // tries in a row that did not come to hear
 
 	heard    time.Time     // when something was applied that was heard, or looked for
 	patience time.Duration // until the stream is asked whether there is something
+
+	origin   *origin
+	mirrored bool // the stream is a store's mirror of the origin
 }
 
 // read loads and then hears, until something is wrong. It listens before it loads,
@@ -145,8 +149,12 @@ func (r *reader) ask(ctx context.Context) error {
 		return fmt.Errorf("%w: it was created at %s and ends at %d, not at %s and %d or later", feed.ErrRestart,
 			info.Created.Format(time.RFC3339Nano), info.State.LastSeq, r.at.created.Format(time.RFC3339Nano), r.at.sequence)
 	}
-	r.probe = probe{asked: asked, last: info.State.LastSeq}
-	return nil
+	r.mirrored = info.Config.Mirror != nil
+	last, known, err := r.origin.end(ctx, info)
+	if known {
+		r.probe = probe{asked: asked, last: last}
+	}
+	return err
 }
 
 // apply hands a message over, after which everything up to it was applied.

@@ -68,7 +68,9 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 		}
 		if r.wants {
 			r.wants = false
-			r.prove(ctx)
+			if err := r.prove(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -94,16 +96,21 @@ func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 	return r.ask(ctx)
 }
 
-// prove finds out which ticks to come were written from now on. What hinders it
-// leaves them without a proof, and the sink asks again.
-func (r *reader) prove(ctx context.Context) {
+// prove finds out which ticks to come were written from now on: of a mirror the
+// origin says so. A stream that does not answer leaves them without a proof, and
+// the sink asks again.
+func (r *reader) prove(ctx context.Context) error {
+	if r.mirrored {
+		return r.ask(ctx)
+	}
 	asked := time.Now()
 	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
-	if err != nil {
+	if err == nil {
+		r.probe = probe{asked: asked, last: max(tick.Sequence, r.at.sequence)}
+	} else {
 		r.feed.log.DebugContext(ctx, "the age of ticks cannot be proven", slog.Any("error", err))
-		return
 	}
-	r.probe = probe{asked: asked, last: max(tick.Sequence, r.at.sequence)}
+	return nil
 }
 
 // take applies a message, unless it was loaded before it was heard. The error is
@@ -113,7 +120,11 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 	before, err2 := strconv.ParseUint(m.Header.Get(jetstream.LastSequenceHeader), 10, 64)
 	subject := m.Header.Get(jetstream.SubjectHeader)
 	if err1 != nil || err2 != nil || events.LiveSubject(subject) != m.Subject {
-		return fmt.Errorf("%w: a message on %s is none of the stream's", errForeign, m.Subject)
+		// What it may have hidden shows by its absence.
+		r.foreign.Do(func() {
+			r.feed.log.ErrorContext(ctx, "somebody else publishes where the stream does", slog.String("subject", m.Subject))
+		})
+		return nil //nolint:nilerr // it is no message of ours
 	}
 	if sequence <= r.at.sequence {
 		return nil

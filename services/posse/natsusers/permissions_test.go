@@ -1,0 +1,210 @@
+package natsusers_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Users of accounts.conf. STORE is a server; TestStore has it.
+var users = []string{"recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "operator", "system"}
+
+// only are the users who may, or nobody.
+func only(who ...string) []string { return who }
+
+// publishes says, of what somebody could publish, who may: all others must not.
+var publishes = map[string][]string{
+	// The history, and what is derived from it.
+	"pos.v1.session.shop.ann":           only("recorder"),
+	"pos.v1.revocation.shop":            only("projector"),
+	"pos.v1.tick":                       only("projector"),
+	"pos.v1.changed.shop":               only("projector"),
+	"pos.v1.quarantine.POS_SESSIONS":    only("projector"),
+	"pos.v1.quarantine.POS_REVOCATIONS": only(),
+	"$KV.POSSE_IDEMPOTENCY.key":         only("recorder"),
+	"pos.v1.mirror.store.M.x":           only(),
+
+	// Activity and status.
+	"pos.v1.touch.shop.ann.till-1":  only("recorder", "gateway", "gateway_shop"),
+	"pos.v1.touch.other.ann.till-1": only("recorder", "gateway"),
+	"pos.v1.gateway.g1":             only("gateway", "gateway_shop"),
+	"pos.v1.rollcall":               only("recorder", "query"),
+
+	// What the server repeats.
+	"pos.v1.live.revocation.shop": only(),
+	"pos.v1.live.tick":            only(),
+
+	// Commands, and whoever answers them.
+	"pos.v1.command.login":          only("query"),
+	"pos.v1.command.end_session":    only("query"),
+	"pos.v1.command.end_user":       only("query"),
+	"pos.v1.command.refresh":        only(),
+	"pos.v1.command.record_refresh": only(),
+	"pos.v1.command.touch":          only(),
+	"$SRV.PING":                     only("operator"),
+	"_INBOX.x.y":                    only(),
+
+	// Reading streams.
+	"$JS.API.STREAM.MSG.GET.POS_SESSIONS":                               only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.DIRECT.GET.POS_SESSIONS":                                   only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.DIRECT.GET.POS_SESSIONS.pos.v1.session.shop.ann":           only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_SESSIONS":                              only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_SESSIONS.c":                            only("projector", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_SESSIONS.c.pos.v1.session.>":           only("operator"),
+	"$JS.API.CONSUMER.DURABLE.CREATE.POS_SESSIONS.c":                    only("operator"),
+	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.c":                          only("projector", "operator"),
+	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "operator"),
+	"$JS.API.DIRECT.GET.POS_TOUCHES":                                    only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_TOUCHES.c":                             only("projector", "operator"),
+	"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS":                            only("recorder", "projector", "query", "gateway", "gateway_shop", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c":                         only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop":  only("recorder", "query", "gateway", "gateway_shop", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.other": only("recorder", "query", "gateway", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.*":     only("recorder", "query", "gateway", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.tick":             only("operator"),
+	"$JS.API.CONSUMER.DURABLE.CREATE.POS_REVOCATIONS.c":                 only("operator"),
+	"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.c":                       only("recorder", "query", "gateway", "gateway_shop", "operator"),
+	"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.c":                         only("recorder", "query", "gateway", "gateway_shop", "operator"),
+	"$JS.API.CONSUMER.MSG.NEXT.POS_QUARANTINE.c":                        only("operator"),
+	"$JS.API.STREAM.INFO.POS_REVOCATIONS":                               only("recorder", "query", "gateway", "gateway_shop", "operator"),
+	"$JS.API.STREAM.INFO.POS_SESSIONS":                                  only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.STREAM.NAMES":                                              only("operator"),
+	"$JS.API.STREAM.SNAPSHOT.POS_SESSIONS":                              only("operator"),
+	"$JS.API.CONSUMER.NAMES.POS_SESSIONS":                               only("operator"),
+	"$JS.API.DIRECT.GET.KV_POSSE_IDEMPOTENCY.$KV.POSSE_IDEMPOTENCY.key": only("recorder", "operator"),
+
+	// Making, changing and removing streams.
+	"$JS.API.STREAM.CREATE.POS_SESSIONS":     only("recorder", "operator"),
+	"$JS.API.STREAM.CREATE.ELSE":             only("operator"),
+	"$JS.API.STREAM.UPDATE.POS_SESSIONS":     only("operator"),
+	"$JS.API.STREAM.PURGE.POS_SESSIONS":      only("operator"),
+	"$JS.API.STREAM.PURGE.POS_REVOCATIONS":   only("operator"),
+	"$JS.API.STREAM.MSG.DELETE.POS_SESSIONS": only("operator"),
+	"$JS.API.STREAM.DELETE.POS_SESSIONS":     only("operator"),
+	"$JS.API.STREAM.DELETE.POS_REVOCATIONS":  only("operator"),
+	"$JS.API.STREAM.UPDATE.POS_REVOCATIONS":  only("operator"),
+	"$JS.API.STREAM.RESTORE.POS_SESSIONS":    only("operator"),
+	"$SYS.REQ.SERVER.PING":                   only("system"),
+}
+
+// hears says who may listen to what.
+var hears = map[string][]string{
+	">":                       only(),
+	"pos.v1.>":                only(),
+	"pos.v1.session.>":        only(),
+	"pos.v1.session.shop.*":   only(),
+	"pos.v1.touch.>":          only(),
+	"pos.v1.revocation.*":     only(),
+	"pos.v1.tick":             only(),
+	"pos.v1.mirror.store.>":   only(),
+	"pos.v1.command.*":        only("recorder"),
+	"pos.v1.command.end_user": only("recorder"),
+	"pos.v1.changed.*":        only("query"),
+	"pos.v1.gateway.*":        only("recorder", "query"),
+	"pos.v1.rollcall":         only("gateway", "gateway_shop"),
+
+	"pos.v1.live.>":                only("recorder", "query", "gateway"),
+	"pos.v1.live.tick":             only("recorder", "query", "gateway", "gateway_shop"),
+	"pos.v1.live.revocation.*":     only("recorder", "query", "gateway"),
+	"pos.v1.live.revocation.shop":  only("recorder", "query", "gateway", "gateway_shop"),
+	"pos.v1.live.revocation.other": only("recorder", "query", "gateway"),
+	"_INBOX.>":                     only(),
+	"$SRV.PING":                    only("recorder"),
+	"$JS.API.>":                    only(),
+	"$KV.POSSE_IDEMPOTENCY.>":      only(),
+	"$JS.EVENT.ADVISORY.API":       only("operator"),
+	"$SYS.ACCOUNT.*.CONNECT":       only("system"),
+}
+
+// TestEachUserMayDoNothingElse logs in as each user and tries everything.
+func TestEachUserMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	server := s.start("nats.conf")
+	s.declare(server.URL())
+	for _, user := range users {
+		t.Run(user, func(t *testing.T) {
+			t.Parallel()
+			tried := newTrial(t, server.URL(), s.seed(user))
+			for subject, who := range publishes {
+				if may := tried.publish(subject); may != slices.Contains(who, user) {
+					t.Errorf("publish on %s: allowed is %t", subject, may)
+				}
+			}
+			for subject, who := range hears {
+				if may := tried.subscribe(subject); may != slices.Contains(who, user) {
+					t.Errorf("listen to %s: allowed is %t", subject, may)
+				}
+			}
+			for _, other := range users {
+				if may := tried.subscribe(s.inbox(other) + ".>"); may != (other == user) {
+					t.Errorf("listen to the answers of %s: allowed is %t", other, may)
+				}
+			}
+		})
+	}
+}
+
+// trial is a connection that asks the server what it allows.
+type trial struct {
+	t      *testing.T
+	conn   *nats.Conn
+	denied chan error
+}
+
+func newTrial(t *testing.T, url, seed string) *trial {
+	t.Helper()
+	key, err := nats.NkeyOptionFromSeed(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &trial{t: t, denied: make(chan error, 1)}
+	c.conn, err = nats.Connect(url, key, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if errors.Is(err, nats.ErrPermissionViolation) {
+			c.denied <- err
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.conn.Close)
+	return c
+}
+
+// publish sends what nobody acts on: a request without an address for its answer,
+// and without a body.
+func (c *trial) publish(subject string) (may bool) {
+	c.t.Helper()
+	if err := c.conn.Publish(subject, nil); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.allowed(subject)
+}
+
+func (c *trial) subscribe(subject string) (may bool) {
+	c.t.Helper()
+	sub, err := c.conn.SubscribeSync(subject)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	return c.allowed(subject)
+}
+
+// allowed waits for the server's word: it refuses before it answers the ping behind.
+// nats.go calls the handler from another goroutine, but in LastError it is at once.
+func (c *trial) allowed(subject string) bool {
+	c.t.Helper()
+	if err := c.conn.FlushTimeout(10 * time.Second); err != nil {
+		c.t.Fatal(err)
+	}
+	last := c.conn.LastError()
+	if last == nil || !strings.Contains(last.Error(), `"`+subject+`"`) {
+		return true
+	}
+	return !errors.Is(<-c.denied, nats.ErrPermissionViolation)
+}

@@ -1,0 +1,221 @@
+package natsusers_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+	"go.uber.org/goleak"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/natstest"
+	"github.com/posse-pos/posse/services/posse/natsusers/natsuserstest"
+	"github.com/posse-pos/posse/services/projector/relay"
+)
+
+// shipped is where the configurations are that posse comes with.
+const shipped = "../../../deployments/nats"
+
+// patience is how long something may take that has to happen.
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leaks()...) }
+
+// site is a directory with the shipped configurations and the keys of all users.
+type site struct {
+	t   *testing.T
+	dir string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir()}
+	_, err := natsuserstest.Copy(shipped, s.dir, "nats.conf", "hub.conf", "leaf.conf", "accounts.conf")
+	s.must(err)
+	return s
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// start starts a server with a shipped configuration, of which only addresses and
+// paths are replaced.
+func (s *site) start(config string, options ...natstest.Option) *natstest.Server {
+	s.t.Helper()
+	return natstest.Start(s.t, append([]natstest.Option{natstest.WithConfigFile(filepath.Join(s.dir, config))}, options...)...)
+}
+
+func (s *site) seed(user string) string { return filepath.Join(s.dir, user+".nk") }
+
+// inbox is where a user awaits answers.
+func (s *site) inbox(user string) string {
+	s.t.Helper()
+	seed, err := os.ReadFile(s.seed(user))
+	s.must(err)
+	key, err := nkeys.ParseDecoratedUserNKey(seed)
+	s.must(err)
+	public, err := key.PublicKey()
+	s.must(err)
+	return events.InboxPrefix(public)
+}
+
+// connect connects as a user, as a role of posse does.
+func (s *site) connect(address, user string) *bus.Conn {
+	s.t.Helper()
+	conn, err := bus.Connect(s.t.Context(), bus.Config{URL: address, NKeyFile: s.seed(user), Logger: quiet()})
+	s.must(err)
+	s.t.Cleanup(conn.Close)
+	return conn
+}
+
+// declare makes the streams, as a recorder.
+func (s *site) declare(address string) *natslog.Log {
+	s.t.Helper()
+	log, err := natslog.New(s.t.Context(), s.connect(address, "recorder"), natslog.Config{Logger: quiet()})
+	s.must(err)
+	return log
+}
+
+// relay relays, as a projector, until the test ends.
+func (s *site) relay(address string) {
+	s.t.Helper()
+	log, err := natslog.Open(s.t.Context(), s.connect(address, "projector"), natslog.Config{Logger: quiet()})
+	s.must(err)
+	relaying, err := relay.New(relay.Config{Log: log, Logger: quiet()})
+	s.must(err)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	var running sync.WaitGroup
+	running.Go(func() { _ = relaying.Run(ctx) })
+	s.t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+// revoke has a session end.
+func (s *site) revoke(log *natslog.Log, key events.Key) {
+	s.t.Helper()
+	now := time.Now()
+	_, err := log.Append(s.t.Context(), []events.Envelope{{
+		ID: "revoke-" + key.Session, Source: "/test", Time: now,
+		Event: events.Revoked{
+			Key: key, EventTimestamp: events.TimestampOf(now), Cause: events.CauseTerminate,
+			InitiatingEntity: events.InitiatedByAdmin, Expires: events.TimestampOf(now.Add(time.Hour)), CommandID: "c",
+		},
+	}}, nil)
+	s.must(err)
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.Now().Add(patience); !so(); <-poll.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// leafListener has a hub listen for stores.
+func leafListener(port int) natstest.Option {
+	return natstest.WithOptions(func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", port })
+}
+
+// leafOf has a store's server connect to a hub at an address.
+func leafOf(address string) natstest.Option {
+	return natstest.WithOptions(func(o *server.Options) {
+		o.LeafNode.Remotes[0].URLs = []*url.URL{{Scheme: "nats-leaf", Host: address}}
+		o.LeafNode.ReconnectInterval = 100 * time.Millisecond
+	})
+}
+
+// line is the line between a store and its hub. Cut, it ends what goes over it and
+// lets nothing new through.
+type line struct {
+	t        *testing.T
+	listener net.Listener
+	target   string
+
+	mu      sync.Mutex
+	cut     bool
+	conns   []net.Conn
+	workers sync.WaitGroup
+}
+
+func newLine(t *testing.T, target string) *line {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{t: t, listener: listener, target: target}
+	l.workers.Go(l.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		l.set(true)
+		l.workers.Wait()
+	})
+	return l
+}
+
+func (l *line) address() string { return l.listener.Addr().String() }
+
+func (l *line) accept() {
+	for {
+		store, err := l.listener.Accept()
+		if err != nil {
+			return
+		}
+		hub, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.target)
+		if err != nil || !l.add(store, hub) {
+			_ = store.Close()
+			continue
+		}
+		l.workers.Go(func() { move(store, hub) })
+		l.workers.Go(func() { move(hub, store) })
+	}
+}
+
+func (l *line) add(conns ...net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cut {
+		_ = conns[1].Close()
+		return false
+	}
+	l.conns = append(l.conns, conns...)
+	return true
+}
+
+func (l *line) set(cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = cut
+	if cut {
+		for _, conn := range l.conns {
+			_ = conn.Close()
+		}
+		l.conns = nil
+	}
+}
+
+func move(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_, _ = to.Close(), from.Close()
+}

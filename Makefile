@@ -13,6 +13,10 @@ PATTERNS = $(addsuffix /...,$(MODULES))
 # The linter is pinned in .ci/tools and built once per version.
 LINT := $(CURDIR)/bin/tools/golangci-lint
 
+# Traefik is what the gateway's tests put before a backend, pinned and built
+# likewise.
+TRAEFIK := $(CURDIR)/bin/tools/traefik
+
 # What `make up` makes for the containers.
 SECRETS := deployments/secrets
 
@@ -42,9 +46,13 @@ build: ## build the one binary, bin/posse
 
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
-	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium php
+	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
 	@$(MAKE) $(PLAYWRIGHT)
 	@$(MAKE) -k test-race test-plain test-browser
+
+.PHONY: traefik
+traefik: $(TRAEFIK) ## build Traefik, for many minutes, and test its configuration
+	@POSSE_TEST_TRAEFIK='$(TRAEFIK)' go test -count=1 -run '^TestFrontDoors$$/^traefik$$' ./services/gateway
 
 # Playwright drives the browser tests; the browser is the machine's own.
 PLAYWRIGHT := services/posse/browser/node_modules
@@ -148,4 +156,9 @@ down: ## stop what `make up` started, and keep its data
 $(LINT): .ci/tools/go.mod .ci/tools/go.sum
 	@echo 'building golangci-lint, once: it takes a minute or two'
 	@cd .ci/tools && GOWORK=off go build -o '$@' github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch '$@'
+
+$(TRAEFIK): .ci/tools/traefik/go.mod .ci/tools/traefik/go.sum
+	@echo 'building Traefik, once: it takes some minutes'
+	@cd .ci/tools/traefik && GOWORK=off go build -o '$@' github.com/traefik/traefik/v3/cmd/traefik
 	@touch '$@'

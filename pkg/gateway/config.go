@@ -69,6 +69,11 @@ type Config struct {
 	// activity of others is not reported. 0 means DefaultTrackedSessions.
 	TrackedSessions int
 
+	// Token returns the access token of a request to Middleware and AdmitRequest, ""
+	// for one that has none or more than one. Nil means BearerToken. Who takes it
+	// from elsewhere, a cookie for instance, has to refuse a request that carries
+	// two: the service behind may go by the other one (RFC 6750 §2).
+	Token func(*http.Request) string
 	// ClientIP returns the address that Middleware reports with a session's
 	// activity. Nil means the peer's; behind a proxy that is the proxy's.
 	ClientIP func(*http.Request) string
@@ -149,6 +154,9 @@ func (c Config) withDefaults() (Config, error) {
 	positive(&c.TrackedSessions, DefaultTrackedSessions)
 	if c.ID == "" {
 		c.ID = nuid.Next()
+	}
+	if c.Token == nil {
+		c.Token = BearerToken
 	}
 	if c.ClientIP == nil {
 		c.ClientIP = peerIP

@@ -19,7 +19,7 @@ const (
 	ReasonExpired Reason = "token_expired"
 	// ReasonInvalid is a token that was never good here: 401.
 	ReasonInvalid Reason = "token_invalid"
-	// ReasonMissing is a request without a token: 401.
+	// ReasonMissing is a request without a token, or with more than one: 401.
 	ReasonMissing Reason = "token_missing"
 	// ReasonStale is a gateway that may have missed revocations: 503.
 	ReasonStale Reason = "gateway_stale"

@@ -4,18 +4,48 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
 )
 
 // The headers with which a gateway tells the service behind it who is asking.
-// Copies that a client sent are dropped.
+// Copies that a client sent are dropped, see IsIdentityHeader.
 const (
 	HeaderSession = "X-Session-Id"
 	HeaderUser    = "X-User-Id"
 	HeaderTenant  = "X-Tenant-Id"
 )
+
+// IsIdentityHeader reports whether a service may take a header for HeaderSession,
+// HeaderUser or HeaderTenant. Case does not count, and neither does which character
+// stands between the words: where headers become variables, as for CGI, PHP and
+// WSGI, X_User_Id and X-User-Id are both HTTP_X_USER_ID.
+func IsIdentityHeader(name string) bool {
+	return alike(name, HeaderSession) || alike(name, HeaderUser) || alike(name, HeaderTenant)
+}
+
+// alike compares two names, of which the second has a hyphen between its words.
+func alike(name, header string) bool {
+	if len(name) != len(header) {
+		return false
+	}
+	for i := range len(name) {
+		a, b := lower(name[i]), lower(header[i])
+		if isWord := b != '-'; isWord && a != b || !isWord && 'a' <= a && a <= 'z' {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
 
 // retryAfter is what a 503 tells clients to wait, in seconds.
 const retryAfter = "1"
@@ -38,10 +68,10 @@ func NewContext(ctx context.Context, session Session) context.Context {
 	return context.WithValue(ctx, contextKey{}, session)
 }
 
-// Middleware admits requests to next by their bearer token (RFC 6750 §2.1), and
-// reports the session's activity. next finds the session with FromContext, and
-// never sees an X-Session-Id, X-User-Id or X-Tenant-Id of the client's. Everybody
-// else gets the answer of WriteDenial.
+// Middleware admits requests to next by their bearer token (RFC 6750 §2.1), or by
+// that of Config.Token, and reports the session's activity. next finds the session
+// with FromContext, and never sees an X-Session-Id, X-User-Id or X-Tenant-Id of the
+// client's. Everybody else gets the answer of WriteDenial.
 func (g *Gateway) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		session, err := g.AdmitRequest(r)
@@ -51,18 +81,16 @@ func (g *Gateway) Middleware(next http.Handler) http.Handler {
 		}
 		r = r.WithContext(NewContext(r.Context(), session))
 		r.Header = r.Header.Clone()
-		for _, name := range []string{HeaderSession, HeaderUser, HeaderTenant} {
-			r.Header.Del(name)
-		}
+		maps.DeleteFunc(r.Header, func(name string, _ []string) bool { return IsIdentityHeader(name) })
 		next.ServeHTTP(w, r)
 	})
 }
 
-// AdmitRequest is Admit for a request: the token from its Authorization header,
-// the origin from Config.ClientIP and its user agent. When the issuer's keys are
-// not at hand it waits for them, for two seconds at most.
+// AdmitRequest is Admit for a request: the token from Config.Token, the origin from
+// Config.ClientIP and its user agent. When the issuer's keys are not at hand it
+// waits for them, for two seconds at most.
 func (g *Gateway) AdmitRequest(r *http.Request) (Session, error) {
-	token := BearerToken(r)
+	token := g.cfg.Token(r)
 	origin := Origin{IP: g.cfg.ClientIP(r), UserAgent: r.UserAgent()}
 	session, err := g.Admit(token, origin)
 	var denial *Denial
@@ -149,7 +177,7 @@ func (r Reason) words() (title, detail string) {
 	case ReasonExpired:
 		return "Token expired", "The access token has expired. Refresh it, or sign in again."
 	case ReasonMissing:
-		return "Token missing", "The request needs an access token in its Authorization header."
+		return "Token missing", "The request needs an access token, and no more than one."
 	case ReasonStale:
 		return "Gateway is stale", "The gateway cannot tell at the moment which sessions were ended. Try again."
 	case ReasonNotReady:

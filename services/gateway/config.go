@@ -20,8 +20,12 @@ const DefaultUpstreamTimeout = time.Minute
 
 // Config says how a Service works.
 type Config struct {
-	// Gateway is the SDK's. Its ClientIP, Hooks.Revoked and Logger are set here.
+	// Gateway is the SDK's. Its Token, ClientIP, Hooks.Revoked and Logger are set here.
 	Gateway gateway.Config
+	// TokenSources are where a request's access token may stand. A request that has
+	// one in more than one place, or two in one, is refused. None means the
+	// Authorization header.
+	TokenSources []TokenSource
 	// Upstream is what the reverse proxy passes admitted requests to. Nil means no
 	// proxy.
 	Upstream *url.URL
@@ -33,6 +37,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Listener is where Run serves. Required there.
 	Listener net.Listener
+	// ExtAuthzListener is where Run serves Envoy's gRPC ext_authz. Nil means nowhere.
+	ExtAuthzListener net.Listener
 	// Logger hears what the operator should know. Nil means slog.Default().
 	Logger *slog.Logger
 	// Metrics is where the metrics are registered. Nil means nowhere.
@@ -43,6 +49,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.UpstreamTimeout <= 0 {
 		c.UpstreamTimeout = DefaultUpstreamTimeout
 	}
+	if len(c.TokenSources) == 0 {
+		c.TokenSources = []TokenSource{{}}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -50,8 +59,8 @@ func (c Config) withDefaults() (Config, error) {
 	if u := c.Upstream; u != nil && (u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return c, fmt.Errorf("gateway: upstream %q is no http or https URL", u.Redacted())
 	}
-	if c.Gateway.Hooks.Revoked != nil || c.Gateway.ClientIP != nil {
-		return c, errors.New("gateway: Config.Gateway.Hooks.Revoked and ClientIP are the service's own")
+	if c.Gateway.Hooks.Revoked != nil || c.Gateway.ClientIP != nil || c.Gateway.Token != nil {
+		return c, errors.New("gateway: Config.Gateway.Hooks.Revoked, ClientIP and Token are the service's own")
 	}
 	return c, nil
 }

@@ -42,9 +42,8 @@ func (s *Service) newProxy() http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session, err := s.gateway.AdmitRequest(r)
-		if err != nil {
-			gateway.WriteDenial(w, err)
+		session, ok := s.admit(w, r)
+		if !ok {
 			return
 		}
 		// Without it, net/http drops what is left of a body once the answer begins.

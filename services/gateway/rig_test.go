@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"testing"
 	"time"
@@ -18,6 +19,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// loopback are the proxies that tests trust.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 // rig is a service in front of an upstream.
 type rig struct {
 	*gateway.Service
@@ -27,8 +31,8 @@ type rig struct {
 	client *http.Client
 }
 
-func setup(t *testing.T, upstream http.Handler, change func(*gateway.Config)) *rig {
-	t.Helper()
+func setup(tb testing.TB, upstream http.Handler, change func(*gateway.Config)) *rig {
+	tb.Helper()
 	r := &rig{feed: gatewaytest.NewFeed(), issuer: gatewaytest.NewIssuer()}
 	config := gateway.Config{
 		Gateway: sdk.Config{Feed: r.feed, Verifier: r.issuer.Verifier(), Stale: sdk.FailClosed},
@@ -36,29 +40,29 @@ func setup(t *testing.T, upstream http.Handler, change func(*gateway.Config)) *r
 	}
 	if upstream != nil {
 		backend := httptest.NewServer(upstream)
-		t.Cleanup(backend.Close)
-		config.Upstream = mustParse(t, backend.URL)
+		tb.Cleanup(backend.Close)
+		config.Upstream = mustParse(tb, backend.URL)
 	}
 	if change != nil {
 		change(&config)
 	}
 	var err error
-	if r.Service, err = gateway.New(t.Context(), config); err != nil {
-		t.Fatal(err)
+	if r.Service, err = gateway.New(tb.Context(), config); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(r.Close)
-	gatewaytest.WaitReady(t, r.Gateway())
+	tb.Cleanup(r.Close)
+	gatewaytest.WaitReady(tb, r.Gateway())
 	front := httptest.NewServer(r.Handler())
-	t.Cleanup(front.Close)
+	tb.Cleanup(front.Close)
 	r.url, r.client = front.URL, front.Client()
 	return r
 }
 
-func mustParse(t *testing.T, s string) *url.URL {
-	t.Helper()
+func mustParse(tb testing.TB, s string) *url.URL {
+	tb.Helper()
 	u, err := url.Parse(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return u
 }

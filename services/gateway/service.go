@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/posse-pos/posse/pkg/clientip"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/process"
@@ -43,6 +41,7 @@ func New(ctx context.Context, config Config) (*Service, error) {
 	s := &Service{config: config, streams: newStreams()}
 	sdk := config.Gateway
 	sdk.Logger = config.Logger
+	sdk.Token = tokenFrom(config.TokenSources)
 	sdk.ClientIP = func(r *http.Request) string { return clientip.Of(r, config.TrustedProxies) }
 	sdk.Hooks.Revoked = s.streams.end
 	if s.gateway, err = gateway.New(ctx, sdk); err != nil {
@@ -60,16 +59,19 @@ func New(ctx context.Context, config Config) (*Service, error) {
 	return s, nil
 }
 
-// Serve serves on Config.Listener until the context ends, and then ends the
-// gateway.
+// Serve serves on Config.Listener, and on Config.ExtAuthzListener if there is one,
+// until the context ends, and then ends the gateway.
 func (s *Service) Serve(ctx context.Context) error {
 	server := process.HTTPServer{
 		Name: "gateway", Listener: s.config.Listener, Handler: s.Handler(), Logger: s.config.Logger,
 	}
-	return process.Group{
-		Components: []process.Component{{Name: "revocations", Run: s.Run}, server.Component()},
-		Logger:     s.config.Logger,
-	}.Run(ctx)
+	components := []process.Component{{Name: "revocations", Run: s.Run}, server.Component()}
+	if listener := s.config.ExtAuthzListener; listener != nil {
+		components = append(components, process.Component{
+			Name: "ext_authz", Run: func(ctx context.Context) error { return s.ServeExtAuthz(ctx, listener) },
+		})
+	}
+	return process.Group{Components: components, Logger: s.config.Logger}.Run(ctx)
 }
 
 // Run waits for the context to end and then ends the gateway, for those who serve
@@ -89,21 +91,13 @@ func (s *Service) Ready() error { return s.gateway.Ready() }
 // Gateway returns the SDK's gateway.
 func (s *Service) Gateway() *gateway.Gateway { return s.gateway }
 
-// Handler returns all front doors: those of Register and, if there is an upstream,
-// the proxy at every other path.
+// Handler returns all front doors of HTTP: Doors and, if there is an upstream, the
+// proxy at every other path.
 func (s *Service) Handler() http.Handler {
-	router := chi.NewRouter()
-	s.Register(router)
-	if s.proxy != nil {
-		router.NotFound(s.proxy.ServeHTTP)
-		router.MethodNotAllowed(s.proxy.ServeHTTP)
+	if s.proxy == nil {
+		return s.Doors(http.NotFoundHandler())
 	}
-	return router
-}
-
-// Register adds the routes under /authz.
-func (s *Service) Register(router chi.Router) {
-	router.HandleFunc("/authz/forward-auth", s.forwardAuth)
+	return s.Doors(s.proxy)
 }
 
 // Proxy returns the reverse proxy, or nil without an upstream.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
+	"github.com/posse-pos/posse/pkg/process"
 	gatewayservice "github.com/posse-pos/posse/services/gateway"
 )
 
@@ -19,8 +21,12 @@ func gatewayCommand() *cli.Command {
 		Name:  "gateway",
 		Usage: "refuse the requests of sessions that have ended",
 		Description: `It stands before a POS backend and lets a request pass when its token is good and
-its session has not ended. Other proxies ask it at /authz/forward-auth; with
---upstream it is the proxy itself, at every other path.
+its session has not ended. With --upstream it is the proxy itself; other proxies
+ask it first:
+   /authz/forward-auth   Traefik, Caddy, APISIX
+   /authz/auth-request   nginx
+   /authz/ext-authz      Envoy over HTTP; over gRPC at --ext-authz-listen
+deployments/gateways has a configuration for each.
 
 When it has heard nothing from posse for a few seconds, it may have missed
 somebody being signed out. --stale-policy says what to do then, and has no
@@ -54,6 +60,9 @@ func stalePolicyFlag() cli.Flag {
 func gatewayFlags() []cli.Flag {
 	return group("Gateway", slices.Concat([]cli.Flag{
 		text("upstream", "", "URL of the POS backend to pass admitted requests to"),
+		texts("token-from", "where a request's token may stand: header, which is Authorization, cookie=NAME or parameter=NAME; "+
+			"one or several, and a request with two tokens is refused. A token in a URL ends up in access logs (default: header)"),
+		text("ext-authz-listen", "", "host:port on which Envoy asks over gRPC (ext_authz); it cannot if empty"),
 	}, foreignTokenFlags(), []cli.Flag{
 		span("stale-after", gateway.DefaultStaleAfter, "how long to hear nothing before --stale-policy counts"),
 		span("touch-interval", gateway.DefaultTouchInterval, "how often a session's activity is reported at most"),
@@ -78,6 +87,9 @@ func (n *node) wireGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.serveExtAuthz(ctx, service); err != nil {
+		return err
+	}
 	return n.serve(ctx, "api", n.cmd.String("listen"), service.Handler())
 }
 
@@ -89,6 +101,21 @@ func (n *node) addGateway(ctx context.Context, config gatewayservice.Config) (*g
 	}
 	n.add("gateway", service.Run, service.Ready)
 	return service, nil
+}
+
+// serveExtAuthz adds the front door of Envoy's gRPC, if the flags ask for it.
+func (n *node) serveExtAuthz(ctx context.Context, service *gatewayservice.Service) error {
+	address := n.cmd.String("ext-authz-listen")
+	if address == "" {
+		return nil
+	}
+	listener, err := process.Listen(ctx, "ext-authz", address)
+	if err != nil {
+		return err
+	}
+	n.addresses["ext_authz"] = process.URL("grpc", listener)
+	n.add("ext-authz", func(ctx context.Context) error { return service.ServeExtAuthz(ctx, listener) }, nil)
+	return nil
 }
 
 // gatewayConfig is what the flags say of a gateway, wherever it runs.
@@ -105,13 +132,33 @@ func (n *node) gatewayConfig(verifier *tokens.Verifier) (gatewayservice.Config, 
 	if err != nil {
 		return gatewayservice.Config{}, err
 	}
+	sources, err := tokenSources(n.cmd.StringSlice("token-from"))
+	if err != nil {
+		return gatewayservice.Config{}, err
+	}
 	return gatewayservice.Config{
 		Gateway: gateway.Config{
 			Verifier: verifier, Stale: stale,
 			StaleAfter: n.cmd.Duration("stale-after"), TouchInterval: n.cmd.Duration("touch-interval"),
 		},
-		Upstream: upstream, TrustedProxies: proxies, Logger: n.logger, Metrics: n.registry,
+		TokenSources: sources, Upstream: upstream, TrustedProxies: proxies, Logger: n.logger, Metrics: n.registry,
 	}, nil
+}
+
+// tokenSources reads --token-from.
+func tokenSources(texts []string) ([]gatewayservice.TokenSource, error) {
+	var sources []gatewayservice.TokenSource
+	for _, text := range texts {
+		source, err := gatewayservice.ParseTokenSource(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("--token-from: %w", err)
+		}
+		if slices.Contains(sources, source) {
+			return nil, fmt.Errorf("--token-from: %q is there twice", text)
+		}
+		sources = append(sources, source)
+	}
+	return sources, nil
 }
 
 func parseUpstream(text string) (*url.URL, error) {

@@ -30,6 +30,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"crash":            cmdCrash,
 	"start":            cmdStart,
 	"empty-read-model": cmdEmptyReadModel,
+	"envoy":            cmdEnvoy,
 }
 
 // patience is how long wait-until waits for what should take milliseconds.

@@ -86,6 +86,9 @@ func applyServeDefaults(cmd *cli.Command) error {
 	if _, err := gateway.ParseStalePolicy(cmd.String("stale-policy")); err != nil {
 		return err
 	}
+	if _, err := tokenSources(cmd.StringSlice("token-from")); err != nil {
+		return err
+	}
 	_, err := signInConfig(cmd)
 	return err
 }

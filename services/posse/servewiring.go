@@ -5,14 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/go-chi/chi/v5"
 
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
 	"github.com/posse-pos/posse/pkg/gateway"
@@ -137,8 +134,8 @@ func (s *allInOne) wireServeGateway(ctx context.Context) error {
 	if s.gateway, err = s.addGateway(ctx, config); err != nil {
 		return err
 	}
-	if config.Upstream == nil {
-		return nil
+	if err := s.serveExtAuthz(ctx, s.gateway); err != nil || config.Upstream == nil {
+		return err
 	}
 	return s.serve(ctx, "proxy", s.cmd.String("proxy-listen"), s.gateway.Proxy())
 }
@@ -166,7 +163,7 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 	s.add("changes", reads.Run, reads.Ready)
 	err = s.serveAPI(ctx, api{
 		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads}, ender: record, gateways: s.fleet,
-		mount: reads.Mount, around: s.around,
+		mount: reads.Mount, around: s.gateway.Doors,
 	})
 	if err == nil && s.cmd.Bool("demo") {
 		s.addDemo()
@@ -187,20 +184,6 @@ func (s *allInOne) newQuery(record *recorder.Recorder) (*query.Service, principa
 		TouchInterval: s.cmd.Duration("touch-interval"), Logger: s.logger, Metrics: s.registry,
 	})
 	return service, authenticator, err
-}
-
-// around puts the gateway beside the API and the screen.
-func (s *allInOne) around(api http.Handler) http.Handler {
-	authz := chi.NewRouter()
-	authz.NotFound(api.ServeHTTP)
-	s.gateway.Register(authz)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/authz/") {
-			authz.ServeHTTP(w, r)
-			return
-		}
-		api.ServeHTTP(w, r)
-	})
 }
 
 func (s *allInOne) demoUpstream(ctx context.Context) (*url.URL, error) {

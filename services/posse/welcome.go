@@ -44,6 +44,7 @@ func (s *allInOne) writePlaces(w io.Writer) {
 		{"gateway", api + "/authz/forward-auth"},
 		{"proxy", s.addresses["proxy"]},
 		{"NATS", s.addresses["nats"]},
+		{"Envoy", s.addresses["ext_authz"]},
 		{"metrics", s.addresses["admin"] + "/metrics"},
 		{"data", s.cmd.String("data")},
 		{"when stale", s.cmd.String("stale-policy")},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,19 +103,19 @@ func TestIdsGoThroughHeaders(t *testing.T) {
 
 func TestClientIPOnlyFromTrustedProxies(t *testing.T) {
 	t.Parallel()
-	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	proxies := slices.Concat(loopback, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
 	for name, test := range map[string]struct {
 		trusted   []netip.Prefix
 		forwarded []string
 		want      string
 	}{
 		"nobody is trusted":        {nil, []string{"203.0.113.9"}, "127.0.0.1"},
-		"trusted":                  {loopback, []string{"203.0.113.9"}, "203.0.113.9"},
-		"a chain of trusted":       {loopback, []string{"198.51.100.1, 203.0.113.9, 10.1.1.1"}, "203.0.113.9"},
-		"several headers":          {loopback, []string{"198.51.100.1", "2001:db8::7"}, "2001:db8::7"},
-		"with a port":              {loopback, []string{"[2001:db8::7]:4711"}, "2001:db8::7"},
-		"not an address":           {loopback, []string{"203.0.113.9, unknown"}, "127.0.0.1"},
-		"trusted, nothing is said": {loopback, nil, "127.0.0.1"},
+		"trusted":                  {proxies, []string{"203.0.113.9"}, "203.0.113.9"},
+		"a chain of trusted":       {proxies, []string{"198.51.100.1, 203.0.113.9, 10.1.1.1"}, "203.0.113.9"},
+		"several headers":          {proxies, []string{"198.51.100.1", "2001:db8::7"}, "2001:db8::7"},
+		"with a port":              {proxies, []string{"[2001:db8::7]:4711"}, "2001:db8::7"},
+		"not an address":           {proxies, []string{"203.0.113.9, unknown"}, "127.0.0.1"},
+		"trusted, nothing is said": {proxies, nil, "127.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,5 +130,50 @@ func TestClientIPOnlyFromTrustedProxies(t *testing.T) {
 				t.Errorf("touch = %+v, want ip %s", touch, test.want)
 			}
 		})
+	}
+}
+
+// TestEveryDoorAnswersEveryMethod also holds that no path of a door gets through to
+// what is behind it, and that others do.
+func TestEveryDoorAnswersEveryMethod(t *testing.T) {
+	t.Parallel()
+	r := setup(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), nil)
+	for path, want := range map[string]int{
+		"/authz/forward-auth": 200, "/authz/auth-request": 200, "/authz/ext-authz": 200, "/authz/ext-authz/": 200,
+		"/authz/ext-authz/orders/7?page=2": 200, "/authz/ext-authz//orders/../%2e%2e/%00": 200, "/authz/ext-authz/authz/other": 200,
+		"/authz/ext-authzed": 418, "/authz/": 418, "/authz/forward-auth/more": 418, "/orders": 418,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodTrace, "PROPFIND"} {
+			if got := r.do(t, r.request(t, method, path, nil)); got.code != want {
+				t.Errorf("%s %s: %s", method, path, got.status)
+			}
+		}
+	}
+}
+
+// TestAuthRequestSpeaksNginx holds that the door says nothing but 2xx, 401 and 403,
+// and all that a client is to be told in headers.
+func TestAuthRequestSpeaksNginx(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil, nil)
+	ask := func() answer { return r.do(t, r.request(t, http.MethodGet, "/authz/auth-request", nil)) }
+	if got := ask(); got.code != http.StatusOK || got.header.Get(sdk.HeaderUser) != "anna" || got.header.Get(gateway.HeaderProblem) != "" {
+		t.Errorf("admitted: %s %v", got.status, got.header)
+	}
+	r.feed.Revoke("shop", "another")
+	r.feed.SendUnreadable("shop")
+	got := ask()
+	var problem sdk.Problem
+	if err := json.Unmarshal([]byte(got.header.Get(gateway.HeaderProblem)), &problem); err != nil {
+		t.Fatalf("%v: %v", err, got.header)
+	}
+	if got.code != http.StatusForbidden || problem.Status != http.StatusServiceUnavailable || problem.Reason != sdk.ReasonStale ||
+		got.header.Get("Retry-After") != "1" || got.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("stale: %s %v", got.status, got.header)
+	}
+	r.feed.Revoke("shop", "s1")
+	if got := ask(); got.code != http.StatusUnauthorized || !strings.Contains(got.header.Get(gateway.HeaderProblem), "session_revoked") ||
+		!strings.Contains(got.header.Get("WWW-Authenticate"), "invalid_token") {
+		t.Errorf("revoked: %s %v", got.status, got.header)
 	}
 }

@@ -106,6 +106,15 @@ func followAs(t *testing.T, nats *natstest.Server, args []string) {
 	if err := command.Run(t.Context(), append([]string{"gateway"}, args...)); err != nil {
 		t.Fatal(err)
 	}
+	requests := func() uint64 {
+		t.Helper()
+		streams, err := nats.Server().Jsz(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return streams.API.Total
+	}
+	before := requests()
 	g, err := gateway.New(t.Context(), gateway.Config{
 		NATS: (&node{nats: settings}).gatewayNATS(), Verifier: gatewaytest.NewIssuer().Verifier(),
 		Stale: gateway.FailClosed, Logger: slog.New(slog.DiscardHandler),
@@ -117,11 +126,7 @@ func followAs(t *testing.T, nats *natstest.Server, args []string) {
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-poll.C {
-		streams, err := nats.Server().Jsz(&server.JSzOptions{Accounts: true, Consumer: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if streams.Consumers > 0 {
+		if requests() > before+1 { // it asked for the stream, and then for what it holds
 			return
 		}
 	}

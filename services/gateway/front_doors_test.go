@@ -37,7 +37,10 @@ func frontDoors() map[string]func(*testing.T, *shop) string {
 		"proxy": func(_ *testing.T, s *shop) string { return s.posse },
 	}
 	if program := os.Getenv("POSSE_TEST_TRAEFIK"); program != "" {
-		doors["traefik"] = func(t *testing.T, s *shop) string { return startTraefik(t, s, program) }
+		doors["traefik"] = func(t *testing.T, s *shop) string {
+			t.Helper()
+			return startTraefik(t, s, program)
+		}
 	}
 	return doors
 }

@@ -43,13 +43,18 @@ build: ## build the one binary, bin/posse
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium
-	@$(MAKE) $(PLAYWRIGHT)
+	@$(MAKE) $(PLAYWRIGHT) $(NODE_GATEWAY)
 	@$(MAKE) -k test-race test-plain test-browser
 
 # Playwright drives the browser tests; the browser is the machine's own.
 PLAYWRIGHT := services/posse/browser/node_modules
 $(PLAYWRIGHT): services/posse/browser/package-lock.json
 	@cd $(@D) && npm ci && touch $(@F)
+
+# The example of a gateway in Node has the official NATS client.
+NODE_GATEWAY := deployments/gateways/node/node_modules
+$(NODE_GATEWAY): deployments/gateways/node/package-lock.json
+	@cd $(@D) && npm ci --loglevel=error && touch $(@F)
 
 .PHONY: browser
 browser: ## drive the Sessions screen in a real browser

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,7 +35,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"":                                        "",
 		"skips causes it does not know":           "G2",
 		"skips what it cannot read":               "G3",
-		"admits before it knows anything":         "G4",
+		"admits before it knows anything":         "G4 G5", // a tick is the last thing that it has to know
 		"is ready at the end of the stream":       "G5",
 		"knows sessions by their id alone":        "G7",
 		"forgets when it reconnects":              "G8",
@@ -45,7 +44,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"takes every tick for news":               "G11",
 		"signs everybody out while stale":         "G12",
 		"answers 503 to everybody while stale":    "G13",
-		"misses what came while it was away":      "G14",
+		"misses what came while it was away":      "G14 G15",
 		"is dead after a restart":                 "G15 G8 G16", // as it is from then on
 		"follows a new stream from its old place": "G16",
 		"takes a refresh token":                   "G18",
@@ -89,7 +88,7 @@ func examine(ctx context.Context, fault, address string) (failed []string, repor
 	var out bytes.Buffer
 	verdicts, err := conformance.Run(ctx, conformance.Config{
 		URL: "http://" + address + "/", Policy: sdk.FailClosed, Out: &out,
-		StaleAfter: 2 * time.Second, TickEvery: 200 * time.Millisecond, Patience: 12 * time.Second, Flood: 1000,
+		StaleAfter: 4 * time.Second, TickEvery: 400 * time.Millisecond, Patience: 15 * time.Second, Flood: 1000,
 		Start: func(_ context.Context, _ context.CancelCauseFunc, env []string) (err error) {
 			wait, err = startFake(ctx, fault, env)
 			return err
@@ -182,7 +181,7 @@ func TestAGatewayThatNeverComes(t *testing.T) {
 
 func TestAGatewayThatEnds(t *testing.T) {
 	t.Parallel()
-	gone := fmt.Errorf("the gateway ended")
+	gone := errors.New("the gateway ended")
 	_, err := conformance.Run(t.Context(), conformance.Config{
 		URL: "http://" + freeAddress(t) + "/", Policy: sdk.FailClosed, Out: &bytes.Buffer{},
 		Start: func(_ context.Context, cancel context.CancelCauseFunc, _ []string) error { cancel(gone); return nil },

@@ -145,7 +145,9 @@ func (x *examination) record(id string, v Verdict) {
 	fmt.Fprintln(x.config.Out, line)
 }
 
-// leftOut is why a rule is not looked at.
+// leftOut is why a rule is not looked at. It travels as an error does.
+//
+//nolint:errname // nothing went wrong
 type leftOut string
 
 func (l leftOut) Error() string { return string(l) }
@@ -229,7 +231,7 @@ func (x *examination) fresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = x.until(ctx, who, rereadWithin, "want a good token admitted", answer.admitted)
+	_, err = x.until(ctx, who, healedWithin, "want a good token admitted", answer.admitted)
 	return err
 }
 

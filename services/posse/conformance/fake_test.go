@@ -38,7 +38,7 @@ type fake struct {
 	whole      bool // the stream was read once
 	applied    uint64
 	touched    map[string]bool
-	read       uint64 // place in the stream
+	place      uint64 // in the stream
 	burst      int    // revocations since the last look around
 	reconnects uint64 // of the connection when the stream was last read
 	server     string // the id of the first one
@@ -60,6 +60,7 @@ func startFake(ctx context.Context, fault string, env []string) (wait func(), er
 		config.Preset = ""
 		config.Claims = tokens.ClaimPaths{Tenant: "tenant", User: "sub", Session: "sid"}
 	}
+	//nolint:contextcheck // it fetches keys until it is closed
 	if f.verifier, err = tokens.NewVerifier(config); err != nil {
 		return nil, err
 	}
@@ -120,6 +121,27 @@ func rest(ctx context.Context, d time.Duration) {
 // load reads the stream until something is wrong with it.
 func (f *fake) load(ctx context.Context) error {
 	reconnects := f.conn.Stats().Reconnects
+	config, l := f.consumer(reconnects)
+	call, cancel := context.WithTimeout(ctx, time.Second)
+	consumer, err := f.js.CreateConsumer(call, events.StreamRevocations, config)
+	cancel()
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(500*time.Millisecond), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	f.begun(l)
+	if f.fault == "is ready at the end of the stream" && consumer.CachedInfo().NumPending == 0 {
+		f.settle(l, time.Now())
+	}
+	return f.read(ctx, messages, l)
+}
+
+// consumer is how the stream is read, and what is known before it is.
+func (f *fake) consumer(reconnects uint64) (jetstream.ConsumerConfig, *loading) {
 	subject := events.RevocationSubject(f.env["POSSE_TENANT"])
 	if f.fault == "knows sessions by their id alone" {
 		subject = events.SubjectRevocations
@@ -128,48 +150,43 @@ func (f *fake) load(ctx context.Context) error {
 		FilterSubjects: []string{subject, events.SubjectTick}, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, InactiveThreshold: time.Minute,
 	}
-	loading := map[string]bool{}
+	l := &loading{set: map[string]bool{}, began: time.Now(), last: ^uint64(0), reconnects: reconnects}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	wasAway := f.whole && reconnects != f.reconnects
+	continues := false
 	switch f.fault {
 	case "forgets when it reconnects":
-		if wasAway {
-			f.denied = map[string]bool{}
-			config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, f.read+1
-		}
+		l.forgets, continues = wasAway, wasAway
 	case "misses what came while it was away":
 		if wasAway {
-			maps.Copy(loading, f.denied)
+			maps.Copy(l.set, f.denied)
 			config.DeliverPolicy, config.FilterSubjects = jetstream.DeliverLastPolicy, nil
 		}
 	case "follows a new stream from its old place":
-		if f.read > 0 {
-			maps.Copy(loading, f.denied)
-			config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, f.read+1
-		}
+		maps.Copy(l.set, f.denied)
+		continues = f.place > 0
 	}
-	f.mu.Unlock()
-	call, cancel := context.WithTimeout(ctx, time.Second)
-	consumer, err := f.js.CreateConsumer(call, events.StreamRevocations, config)
-	cancel()
-	if err != nil {
-		return err
+	if continues {
+		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, f.place+1
 	}
+	return config, l
+}
+
+// begun takes note that the stream is read.
+func (f *fake) begun(l *loading) {
 	f.mu.Lock()
-	f.reconnects = reconnects
-	f.mu.Unlock()
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(500*time.Millisecond), jetstream.WithMessagesErrOnMissingHeartbeat(true))
-	if err != nil {
-		return err
+	defer f.mu.Unlock()
+	f.reconnects = l.reconnects
+	if l.forgets {
+		f.denied = map[string]bool{}
 	}
-	defer messages.Stop()
-	l := &loadingState{set: loading, began: time.Now(), last: ^uint64(0)}
-	if f.fault == "is ready at the end of the stream" && consumer.CachedInfo().NumPending == 0 {
-		f.settle(l, time.Now())
-	}
+}
+
+func (f *fake) read(ctx context.Context, messages jetstream.MessagesContext, l *loading) error {
 	looked := time.Time{}
 	for ctx.Err() == nil {
-		if f.conn.Stats().Reconnects != reconnects {
+		if f.conn.Stats().Reconnects != l.reconnects {
 			return errors.New("NATS was away")
 		}
 		if time.Since(looked) > 100*time.Millisecond {
@@ -189,25 +206,30 @@ func (f *fake) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.apply(l, m.Subject(), m.Data(), meta.Sequence.Stream, meta.NumPending)
+		f.apply(l, m.Subject(), m.Data(), meta.Sequence.Stream)
+		if f.fault == "is ready at the end of the stream" && meta.NumPending == 0 && !f.wasWhole() {
+			f.settle(l, time.Now())
+		}
 	}
 	return ctx.Err()
 }
 
-// loadingState is one reading of the stream.
-type loadingState struct {
+// loading is one reading of the stream.
+type loading struct {
 	set        map[string]bool
 	began      time.Time
 	created    time.Time
 	asked      time.Time
 	last       uint64 // where the stream ended when it was asked
 	unreadable bool
+	forgets    bool
+	reconnects uint64
 }
 
 // look asks the stream where it ends.
-func (f *fake) look(ctx context.Context, l *loadingState) error {
+func (f *fake) look(ctx context.Context, l *loading) error {
 	f.mu.Lock()
-	read := f.read
+	place := f.place
 	f.burst = 0
 	hangs := time.Since(l.began) > 2*f.bound && time.Since(f.freshUntil) > f.bound
 	f.mu.Unlock()
@@ -219,62 +241,61 @@ func (f *fake) look(ctx context.Context, l *loadingState) error {
 	asked := time.Now()
 	stream, err := f.js.Stream(ctx, events.StreamRevocations)
 	if err != nil {
-		return nil //nolint:nilerr // a tick does not count then, and that is all
+		return nil // a tick does not count then, and that is all
 	}
 	info := stream.CachedInfo()
 	if l.created.IsZero() {
 		l.created = info.Created
 	}
-	if f.fault == "follows a new stream from its old place" {
-		read = 0
-	} else if !info.Created.Equal(l.created) || info.State.LastSeq < read {
+	another := !info.Created.Equal(l.created) || info.State.LastSeq < place
+	if another && f.fault != "follows a new stream from its old place" {
 		f.mu.Lock()
-		f.read, f.freshUntil = 0, time.Time{}
-		f.mu.Unlock()
+		defer f.mu.Unlock()
+		f.place, f.freshUntil = 0, time.Time{}
 		return errors.New("it is another stream")
 	}
 	l.asked, l.last = asked, info.State.LastSeq
 	return nil
 }
 
-func (f *fake) apply(l *loadingState, subject string, data []byte, sequence, pending uint64) {
+func (f *fake) apply(l *loading, subject string, data []byte, sequence uint64) {
 	f.mu.Lock()
-	f.read = sequence
+	f.place = sequence
 	f.mu.Unlock()
-	if subject == events.SubjectTick {
-		tick, err := events.DecodeTick(data)
-		switch {
-		case err != nil:
-		case f.fault == "takes every tick for news" && f.wasWhole() && !l.unreadable:
-			f.settle(l, time.Now())
-			f.mu.Lock()
-			f.applied = tick.Sequence
-			f.mu.Unlock()
-		case f.fault == "is ready at the end of the stream" && pending == 0 && !f.wasWhole(),
-			sequence > l.last && !l.unreadable:
-			f.settle(l, l.asked)
-			f.mu.Lock()
-			f.applied = tick.Sequence
-			f.mu.Unlock()
-		}
+	if subject != events.SubjectTick {
+		f.revoke(l, subject, data)
 		return
 	}
-	r, err := events.DecodeRevocation(subject, data)
-	if f.fault == "skips causes it does not know" && strings.Contains(string(r.Cause), "later") {
+	tick, err := events.DecodeTick(data)
+	if err != nil || l.unreadable {
 		return
 	}
+	then := l.asked
+	if f.fault == "takes every tick for news" && f.wasWhole() {
+		then = time.Now()
+	} else if sequence <= l.last {
+		return
+	}
+	f.settle(l, then)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil {
-		if f.fault != "skips what it cannot read" {
-			l.unreadable, f.unreadable, f.freshUntil = true, true, time.Time{}
-		}
-		return
+	f.applied = tick.Sequence
+}
+
+func (f *fake) revoke(l *loading, subject string, data []byte) {
+	r, err := events.DecodeRevocation(subject, data)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.burst++
+	switch {
+	case err != nil && f.fault == "skips what it cannot read":
+	case err != nil:
+		l.unreadable, f.unreadable, f.freshUntil = true, true, time.Time{}
+	case f.fault == "skips causes it does not know" && strings.Contains(string(r.Cause), "later"):
+	case f.fault == "drops what comes too fast" && f.whole && f.burst > 200 && f.burst < 250:
+	default:
+		l.set[r.Session], f.denied[r.Session] = true, true
 	}
-	if f.burst++; f.fault == "drops what comes too fast" && f.whole && f.burst > 200 && f.burst < 250 {
-		return
-	}
-	l.set[r.Session], f.denied[r.Session] = true, true
 }
 
 func (f *fake) wasWhole() bool {
@@ -284,7 +305,7 @@ func (f *fake) wasWhole() bool {
 }
 
 // settle says that everything that was revoked by then was read.
-func (f *fake) settle(l *loadingState, then time.Time) {
+func (f *fake) settle(l *loading, then time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.denied, f.whole, f.unreadable = l.set, true, false
@@ -303,37 +324,48 @@ func (f *fake) fresh() bool {
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := sdk.BearerToken(r)
 	claims, err := f.verify(r.Context(), token)
-	f.mu.Lock()
-	denied, unreadable := f.denied[claims.Session], f.unreadable
-	f.mu.Unlock()
-	fresh := f.fresh()
-	if f.fault == "takes silence for peace" && f.wasWhole() && !unreadable && f.conn.IsConnected() {
-		fresh = true
+	reason := f.tokenReason(token, claims, err)
+	if reason == sdk.ReasonAllowed {
+		reason = f.sessionReason(claims)
 	}
-	if f.fault == "admits before it knows anything" && f.conn.Stats().InMsgs == 0 {
-		fresh = true
+	if reason == sdk.ReasonAllowed {
+		f.admit(w, r, claims)
+		return
 	}
+	f.refuse(w, reason)
+}
+
+func (f *fake) tokenReason(token string, claims tokens.Claims, err error) sdk.Reason {
 	switch {
 	case token == "":
-		f.refuse(w, sdk.ReasonMissing)
+		return sdk.ReasonMissing
 	case errors.Is(err, tokens.ErrKeysUnavailable) && f.fault != "blames the token for missing keys":
-		f.refuse(w, sdk.ReasonKeys)
+		return sdk.ReasonKeys
 	case errors.Is(err, tokens.ErrExpired):
-		f.refuse(w, sdk.ReasonExpired)
-	case err != nil:
-		f.refuse(w, sdk.ReasonInvalid)
-	case claims.Tenant != f.env["POSSE_TENANT"] && f.fault != "serves every tenant":
-		f.refuse(w, sdk.ReasonInvalid)
-	case f.fault == "answers 503 to everybody while stale" && !fresh:
-		f.refuse(w, sdk.ReasonStale)
-	case denied:
-		f.refuse(w, sdk.ReasonRevoked)
-	case !fresh && f.fault == "signs everybody out while stale":
-		f.refuse(w, sdk.ReasonRevoked)
-	case !fresh:
-		f.refuse(w, sdk.ReasonStale)
+		return sdk.ReasonExpired
+	case err != nil, claims.Tenant != f.env["POSSE_TENANT"] && f.fault != "serves every tenant":
+		return sdk.ReasonInvalid
 	default:
-		f.admit(w, r, claims)
+		return sdk.ReasonAllowed
+	}
+}
+
+func (f *fake) sessionReason(claims tokens.Claims) sdk.Reason {
+	f.mu.Lock()
+	denied, whole, unreadable := f.denied[claims.Session], f.whole, f.unreadable
+	f.mu.Unlock()
+	fresh := f.fresh() ||
+		f.fault == "takes silence for peace" && whole && !unreadable && f.conn.IsConnected() ||
+		f.fault == "admits before it knows anything" && !whole
+	switch {
+	case f.fault == "answers 503 to everybody while stale" && !fresh:
+		return sdk.ReasonStale
+	case denied, f.fault == "signs everybody out while stale" && !fresh:
+		return sdk.ReasonRevoked
+	case !fresh:
+		return sdk.ReasonStale
+	default:
+		return sdk.ReasonAllowed
 	}
 }
 

@@ -28,7 +28,7 @@ var rules = []Rule{
 	{ID: "G14", Title: "Five seconds after the line is back"},
 	{ID: "G15", Title: "A server that restarts"},
 	{ID: "G16", Title: "A stream that was made anew"},
-	{ID: "G17", Title: "A log that was made anew", Unseen: "only a gateway's positions begin anew, and nobody is admitted or refused for it"},
+	{ID: "G17", Title: "A log that was made anew", Unseen: "only positions begin anew, and nobody is admitted or refused for it"},
 	{ID: "G18", Title: "Good tokens and others"},
 	{ID: "G19", Title: "One tenant"},
 	{ID: "G20", Title: "Keys that cannot be had"},

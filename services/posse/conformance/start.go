@@ -30,7 +30,8 @@ func (x *examination) begin(ctx context.Context, cancel context.CancelCauseFunc)
 	x.line.open()
 	x.beforeTick(ctx, good)
 	x.startRelay(ctx)
-	if _, err := x.until(ctx, good, x.config.StaleAfter, "want a good token admitted once everything is there", answer.admitted); err != nil {
+	_, err = x.until(ctx, good, x.config.StaleAfter, "want a good token admitted once everything is there", answer.admitted)
+	if err != nil {
 		x.judge("G4", err)
 		return fmt.Errorf("the gateway never admits anybody, so that there is nothing to examine: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -75,8 +76,8 @@ func (w *world) later(end func()) { w.closers = append(w.closers, end) }
 
 func (w *world) close() {
 	w.stopNATS()
-	for i := len(w.closers) - 1; i >= 0; i-- {
-		w.closers[i]()
+	for _, end := range slices.Backward(w.closers) {
+		end()
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 const (
 	askTimeout = 10 * time.Second
-	pollEvery  = 20 * time.Millisecond
+	pollEvery  = 50 * time.Millisecond
 	maxBody    = 64 << 10
 )
 

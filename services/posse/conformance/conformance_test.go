@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leaks()...) }
 
 // abreast is how many gateways are examined at a time: they wait for most of it.
-const abreast = 12
+const abreast = 6
 
 // TestEachFaultIsFound examines gateways that keep the contract but for one fault.
 // What is found has to be that fault and no other.
@@ -57,7 +57,7 @@ func TestEachFaultIsFound(t *testing.T) {
 		"reports that it applied nothing":         "G26",
 		"writes history":                          "G27",
 	} {
-		address := freeAddress(t)
+		address := natstest.FreeAddress(t)
 		running.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -88,9 +88,12 @@ func examine(ctx context.Context, fault, address string) (failed []string, repor
 	var out bytes.Buffer
 	verdicts, err := conformance.Run(ctx, conformance.Config{
 		URL: "http://" + address + "/", Policy: sdk.FailClosed, Out: &out,
-		StaleAfter: 4 * time.Second, TickEvery: 400 * time.Millisecond, Patience: 15 * time.Second, Flood: 1000,
-		Start: func(_ context.Context, _ context.CancelCauseFunc, env []string) (err error) {
-			wait, err = startFake(ctx, fault, env)
+		StaleAfter: 3 * time.Second, TickEvery: 300 * time.Millisecond, Patience: 12 * time.Second, Flood: 500,
+		Start: func(_ context.Context, _ context.CancelCauseFunc, env []string) error {
+			ended, err := startFake(ctx, fault, env)
+			if err == nil {
+				wait = ended
+			}
 			return err
 		},
 	})
@@ -171,7 +174,7 @@ func TestAGatewayThatNeverComes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	verdicts, err := conformance.Run(t.Context(), conformance.Config{
-		URL: "http://" + freeAddress(t) + "/", Policy: sdk.FailClosed, Out: &out, StartWithin: 50 * time.Millisecond,
+		URL: "http://" + natstest.FreeAddress(t) + "/", Policy: sdk.FailClosed, Out: &out, StartWithin: 50 * time.Millisecond,
 		Start: func(context.Context, context.CancelCauseFunc, []string) error { return nil },
 	})
 	if err == nil || !strings.Contains(err.Error(), "none connects to NATS") || len(verdicts) != 0 {
@@ -183,7 +186,7 @@ func TestAGatewayThatEnds(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("the gateway ended")
 	_, err := conformance.Run(t.Context(), conformance.Config{
-		URL: "http://" + freeAddress(t) + "/", Policy: sdk.FailClosed, Out: &bytes.Buffer{},
+		URL: "http://" + natstest.FreeAddress(t) + "/", Policy: sdk.FailClosed, Out: &bytes.Buffer{},
 		Start: func(_ context.Context, cancel context.CancelCauseFunc, _ []string) error { cancel(gone); return nil },
 	})
 	if !errors.Is(err, gone) {

@@ -18,6 +18,7 @@ import (
 
 	sdk "github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
+	"github.com/posse-pos/posse/pkg/natstest"
 	"github.com/posse-pos/posse/services/gateway"
 	"github.com/posse-pos/posse/services/posse/conformance"
 )
@@ -48,7 +49,7 @@ func TestGatewaysThatKeepTheContract(t *testing.T) {
 		{"posse, fail open", "/authz/forward-auth", sdk.FailOpen, 1000, nil, "G3 G5 G10 G11", startPosse},
 		{"the example in Node", "/", sdk.FailClosed, 10_000, []string{conformance.PartTouches}, "G25", startExample},
 	} {
-		address := freeAddress(t)
+		address := natstest.FreeAddress(t)
 		running.Go(func() {
 			g := &started{t: t, end: func() {}}
 			var out bytes.Buffer

@@ -32,30 +32,30 @@ func TestEachFaultIsFound(t *testing.T) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, abreast)
 	for fault, want := range map[string]string{
-		"":                                        "",
-		"skips causes it does not know":           "G2",
-		"skips what it cannot read":               "G3",
-		"admits before it knows anything":         "G4 G5", // a tick is the last thing that it has to know
-		"is ready at the end of the stream":       "G5",
-		"knows sessions by their id alone":        "G7",
-		"forgets when it reconnects":              "G8",
-		"drops what comes too fast":               "G9",
-		"takes silence for peace":                 "G10 G11", // and old news for peace too
-		"takes every tick for news":               "G11",
-		"signs everybody out while stale":         "G12",
-		"answers 503 to everybody while stale":    "G13",
-		"misses what came while it was away":      "G14 G15",
-		"is dead after a restart":                 "G15 G8 G16", // as it is from then on
-		"follows a new stream from its old place": "G16",
-		"takes a refresh token":                   "G18",
-		"serves every tenant":                     "G19",
-		"blames the token for missing keys":       "G20",
-		"does not challenge":                      "G21",
-		"does not say when to come again":         "G22",
-		"believes what the client says it is":     "G23",
-		"touches with every request":              "G25",
-		"reports that it applied nothing":         "G26",
-		"writes history":                          "G27",
+		"":                                         "",
+		"skips causes it does not know":            "G2",
+		"skips what it cannot read":                "G3",
+		"admits before it knows anything":          "G4 G5", // a tick is the last thing that it has to know
+		"is ready at the end of the stream":        "G5",
+		"knows sessions by their id alone":         "G7",
+		"forgets when it reconnects":               "G8",
+		"drops what comes too fast":                "G9",
+		"takes silence for peace":                  "G10 G11", // and old news for peace too
+		"takes every tick for news":                "G11",
+		"signs everybody out while NATS is away":   "G12",
+		"answers 503 to everybody while stale":     "G13",
+		"misses what came while it was first away": "G14",
+		"is dead after a restart":                  "G15 G8 G16", // as it is from then on
+		"follows a new stream from its old place":  "G16",
+		"takes a refresh token":                    "G18",
+		"serves every tenant":                      "G19",
+		"blames the token for missing keys":        "G20",
+		"does not challenge":                       "G21",
+		"does not say when to come again":          "G22",
+		"believes what the client says it is":      "G23",
+		"touches with every request":               "G25",
+		"reports that it applied nothing":          "G26",
+		"writes history":                           "G27",
 	} {
 		address := natstest.FreeAddress(t)
 		running.Go(func() {

@@ -43,6 +43,7 @@ type fake struct {
 	reconnects uint64 // of the connection when the stream was last read
 	server     string // the id of the first one
 	unreadable bool   // as of the newest reading
+	missed     bool   // something, which happens once
 }
 
 // startFake starts a gateway that ends with ctx. The function waits for that.
@@ -158,8 +159,9 @@ func (f *fake) consumer(reconnects uint64) (jetstream.ConsumerConfig, *loading) 
 	switch f.fault {
 	case "forgets when it reconnects":
 		l.forgets, continues = wasAway, wasAway
-	case "misses what came while it was away":
-		if wasAway {
+	case "misses what came while it was first away":
+		if wasAway && !f.missed {
+			l.misses = true
 			maps.Copy(l.set, f.denied)
 			config.DeliverPolicy, config.FilterSubjects = jetstream.DeliverLastPolicy, nil
 		}
@@ -177,7 +179,7 @@ func (f *fake) consumer(reconnects uint64) (jetstream.ConsumerConfig, *loading) 
 func (f *fake) begun(l *loading) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reconnects = l.reconnects
+	f.reconnects, f.missed = l.reconnects, f.missed || l.misses
 	if l.forgets {
 		f.denied = map[string]bool{}
 	}
@@ -223,6 +225,7 @@ type loading struct {
 	last       uint64 // where the stream ended when it was asked
 	unreadable bool
 	forgets    bool
+	misses     bool
 	reconnects uint64
 }
 
@@ -360,7 +363,7 @@ func (f *fake) sessionReason(claims tokens.Claims) sdk.Reason {
 	switch {
 	case f.fault == "answers 503 to everybody while stale" && !fresh:
 		return sdk.ReasonStale
-	case denied, f.fault == "signs everybody out while stale" && !fresh:
+	case denied, f.fault == "signs everybody out while NATS is away" && !fresh && !f.conn.IsConnected():
 		return sdk.ReasonRevoked
 	case !fresh:
 		return sdk.ReasonStale

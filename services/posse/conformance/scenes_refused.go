@@ -134,6 +134,9 @@ func playFlood(ctx context.Context, x *examination) error {
 	if n := x.count(ctx, ended, answer.refused); n != len(ended) {
 		return fmt.Errorf("%d of %d revoked sessions are not refused", len(ended)-n, len(ended))
 	}
+	if err := x.fresh(ctx); err != nil {
+		return err
+	}
 	if n := x.count(ctx, kept, answer.admitted); n != len(kept) {
 		return fmt.Errorf("%d of %d sessions that were not revoked are not admitted", len(kept)-n, len(kept))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,11 +98,12 @@ func playEnd(_ context.Context, x *examination) error {
 func (x *examination) overstepped() error {
 	var harmless []string
 	for _, what := range x.denied.all() {
-		if strings.Contains(what, " $JS.API.CONSUMER.") || strings.HasSuffix(what, " $JS.API.INFO") {
-			harmless = append(harmless, what)
-			continue
+		if !asksInVain.MatchString(what) {
+			return fmt.Errorf("it tried to %s", what)
 		}
-		return fmt.Errorf("it tried to %s", what)
+		if what = asksInVain.FindString(what); !slices.Contains(harmless, what) {
+			harmless = append(harmless, what)
+		}
 	}
 	if harmless != nil {
 		x.judge("G27", nil, "it also tried, in vain, to "+strings.Join(harmless, ", "))
@@ -108,3 +111,7 @@ func (x *examination) overstepped() error {
 	x.judge("G27", nil)
 	return nil
 }
+
+// asksInVain is what a client of NATS may try without harm: to look at the account,
+// and at consumers of the one stream that it reads. Their names say nothing.
+var asksInVain = regexp.MustCompile(`^publish to \$JS\.API\.(INFO$|CONSUMER\.[A-Z.]+\.POS_REVOCATIONS\b)`)

@@ -59,6 +59,11 @@ PLAYWRIGHT := services/posse/browser/node_modules
 $(PLAYWRIGHT): services/posse/browser/package-lock.json
 	@cd $(@D) && npm ci && touch $(@F)
 
+# The example of a gateway in Node has the official NATS client.
+NODE_GATEWAY := deployments/gateways/node/node_modules
+$(NODE_GATEWAY): deployments/gateways/node/package-lock.json
+	@cd $(@D) && npm ci --loglevel=error && touch $(@F)
+
 .PHONY: browser
 browser: ## drive the Sessions screen in a real browser
 	@.ci/need postgresql node npm chromium
@@ -68,6 +73,16 @@ browser: ## drive the Sessions screen in a real browser
 # The browser has the machine to itself, and posse runs there as it is built for
 # people.
 BROWSER := ^TestScreenInTheBrowser$$
+# Gateways are examined for minutes, in which most of the machine waits.
+CONTRACT := ^(TestGatewaysThatKeepTheContract|TestEachFaultIsFound)$$
+APART    := $(BROWSER)|$(CONTRACT)
+
+.PHONY: conformance
+conformance: ## examine gateways by the contract: posse's, the one in Node, and broken ones
+	@.ci/need node npm
+	@$(MAKE) $(NODE_GATEWAY)
+	@go test -count=1 -timeout=20m -run '$(CONTRACT)' ./services/posse/conformance
+
 .PHONY: test-browser
 test-browser:
 	@go test -timeout=20m -run '$(BROWSER)' ./services/posse
@@ -87,9 +102,9 @@ packages-plain:
 
 .PHONY: test-race test-plain
 test-race:
-	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(BROWSER)'
+	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(APART)'
 test-plain:
-	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(BROWSER)'
+	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(APART)'
 
 .PHONY: verify
 verify: verify-gen verify-fmt verify-modules lint ## fail on stale or unformatted files, lint, broken module boundaries

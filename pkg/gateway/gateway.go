@@ -38,6 +38,8 @@ type Gateway struct {
 	ended   chan struct{}
 	decided decisions
 	wasOK   atomic.Bool
+
+	wasStale atomic.Bool
 }
 
 // Session is who is asking, as the token said. Roles is shared between callers
@@ -136,6 +138,7 @@ func (g *Gateway) maintain(ctx context.Context) {
 		case <-ticker.C:
 		}
 		g.follower.sweep(sweepParts)
+		g.reportChange()
 		g.logChange()
 		if time.Since(saved) > snapshotInterval {
 			g.saveSnapshot()
@@ -144,14 +147,21 @@ func (g *Gateway) maintain(ctx context.Context) {
 	}
 }
 
-// logChange tells the log, and who counts the gateways, when the gateway becomes
-// ready or ceases to be.
+// reportChange tells who counts the gateways when the gateway goes stale or becomes
+// fresh, whatever its policy makes of that.
+func (g *Gateway) reportChange() {
+	_, stale := g.state.staleFor(g.cfg.Now())
+	if g.wasStale.Swap(stale) != stale {
+		g.status.changed()
+	}
+}
+
+// logChange tells the log when the gateway becomes ready or ceases to be.
 func (g *Gateway) logChange() {
 	err := g.Ready()
 	if was := g.wasOK.Swap(err == nil); was == (err == nil) {
 		return
 	}
-	g.status.changed()
 	if err != nil {
 		g.cfg.Logger.Error("gateway refuses requests", slog.Any("error", err), slog.String("policy", g.cfg.Stale.String()))
 		return

@@ -389,3 +389,35 @@ func TestCheckSession(t *testing.T) {
 		}
 	}
 }
+
+// TestGoingStaleIsReported by a gateway that goes on all the same, too.
+func TestGoingStaleIsReported(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []gateway.StalePolicy{gateway.FailClosed, gateway.FailOpen} {
+		synctest.Test(t, func(t *testing.T) {
+			r := setup(t, func(r *rig, cfg *gateway.Config) {
+				r.feed.Now, r.issuer.Now, cfg.Now = nil, nil, nil
+				cfg.StatusInterval, cfg.Stale = time.Hour, policy
+			}).ready(t)
+			defer r.Close()
+			stale := func() bool {
+				synctest.Wait()
+				all := r.feed.Statuses()
+				return all[len(all)-1].Stale
+			}
+			<-time.After(2 * time.Second)
+			if stale() {
+				t.Errorf("%v: it says that it is stale when it is not", policy)
+			}
+			<-time.After(gateway.DefaultStaleAfter)
+			if !stale() {
+				t.Errorf("%v: it does not say that it is stale", policy)
+			}
+			r.feed.Tick()
+			<-time.After(2 * time.Second)
+			if stale() {
+				t.Errorf("%v: it does not say that it is fresh again", policy)
+			}
+		})
+	}
+}

@@ -35,6 +35,13 @@ func FreePort(t testing.TB) int {
 	return freePort(t)
 }
 
+// FreeAddress returns a host:port that was free a moment ago, and that a system does
+// not give to somebody who asks for any.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+}
+
 // freePort returns a port that was free a moment ago.
 func freePort(t testing.TB) int {
 	t.Helper()

@@ -35,6 +35,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			projectorCommand(),
 			queryCommand(),
 			gatewayCommand(),
+			gatewayConformanceCommand(),
 			sessionsCommand(),
 			adminLinkCommand(),
 			keysCommand(),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"follow":           cmdFollow,
 	"repeat":           cmdRepeat,
 	"bytes":            cmdBytes,
+	"free-address":     cmdFreeAddress,
 	"together":         cmdTogether,
 	"addresses":        cmdAddresses,
 	"capture":          cmdCapture,
@@ -72,4 +74,16 @@ func cmdBytes(ts *testscript.TestScript, neg bool, args []string) {
 		data[i] = byte(i)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+// cmdFreeAddress: free-address NAME puts a host:port that was free a moment ago into
+// a variable.
+func cmdFreeAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: free-address NAME")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], listener.Addr().String())
+	ts.Check(listener.Close())
 }

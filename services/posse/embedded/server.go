@@ -38,6 +38,8 @@ type Config struct {
 	// GatewayPassword lets the user "gateway" read revocations and publish
 	// touches and its own status; "" admits nobody but this process.
 	GatewayPassword string
+	// Volatile does without the fsync behind every write, for data that nobody keeps.
+	Volatile bool
 	// Logger hears what the server has to say; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -106,7 +108,7 @@ func (s *Server) options(config Config) (*server.Options, error) {
 		Port:       server.RANDOM_PORT,
 		JetStream:  true,
 		StoreDir:   filepath.Join(config.Dir, "nats"),
-		SyncAlways: true,
+		SyncAlways: !config.Volatile,
 		NoSigs:     true,
 	}
 	if err := addUsers(options, s.password, config.GatewayPassword); err != nil {

@@ -47,6 +47,7 @@ func gatewayPermissions() *server.Permissions {
 			"$JS.API.STREAM.INFO.POS_REVOCATIONS",
 			"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",
 			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*.pos.v1.revocation.*",
+			"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.*", // of gateways that follow with a consumer
 			"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.*",
 			"$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.*",
 		}},

@@ -61,7 +61,7 @@ var publishes = map[string][]string{
 	"$JS.API.DIRECT.GET.POS_TOUCHES":                                    only("operator"),
 	"$JS.API.CONSUMER.CREATE.POS_TOUCHES.c":                             only("projector", "operator"),
 	"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS":                            only("recorder", "projector", "query", "gateway", "gateway_shop", "operator"),
-	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c":                         only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c":                         only("gateway", "operator"),
 	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop":  only("recorder", "query", "gateway", "gateway_shop", "operator"),
 	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.other": only("recorder", "query", "gateway", "operator"),
 	"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.*":     only("recorder", "query", "gateway", "operator"),

@@ -1,0 +1,14 @@
+// Package conformance examines a gateway, whoever wrote it and in whatever
+// language, by the contract in docs/gateway-contract.md. It is a posse of its own
+// around the gateway: a nats-server, the log, a relay, an issuer whose keys stand at
+// a URL, and the line between the gateway and NATS, which it can cut and freeze.
+//
+// It looks at the gateway from outside only, by the answers of one URL and by what
+// the gateway says over NATS. Nothing is decided by how long something took: a rule
+// that is kept late is kept, and the report says how late; one that is not kept
+// within [Config.Patience] beyond its bound is broken.
+//
+// The rules are in rules.go; a test holds them and the document together. A scene
+// is something that happens to the gateway, and judges one or several rules. Each
+// scene begins with everything in order, and leaves it so.
+package conformance

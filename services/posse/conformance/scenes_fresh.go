@@ -1,0 +1,195 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+)
+
+// playSilence stops the relay while NATS goes on.
+func playSilence(ctx context.Context, x *examination) error {
+	all, err := x.signIn(ctx, x.people.newKey(user), x.people.newKey(user))
+	if err != nil {
+		return err
+	}
+	sequence, err := x.revoke(ctx, all[1])
+	if err != nil {
+		return err
+	}
+	fault := x.reported(ctx, 0, func(s events.GatewayStatus) bool { return s.Applied >= sequence && !s.Stale },
+		fmt.Sprintf("no report says that position %d, a revocation's, is applied", sequence))
+	mark := x.heard.mark()
+	x.stopRelay()
+	x.judge("G10", x.stops(ctx, all[0]))
+	if fault == nil {
+		fault = x.reported(ctx, mark, func(s events.GatewayStatus) bool { return s.Stale }, "no report says that it is stale")
+	}
+	x.judge("G26", fault)
+	return nil
+}
+
+// playFrozen freezes the line while ticks are on their way, and delivers them when
+// they are older than the gateway's bound.
+func playFrozen(ctx context.Context, x *examination) error {
+	who, err := x.newcomer(ctx)
+	if err != nil {
+		return err
+	}
+	x.line.freeze()
+	if err := pause(ctx, 3*x.config.TickEvery); err != nil {
+		return err
+	}
+	x.stopRelay()
+	stopped := time.Now()
+	if err := x.stops(ctx, who); err != nil {
+		return err
+	}
+	grace, _ := x.config.grace()
+	if err := pause(ctx, time.Until(stopped.Add(x.config.StaleAfter+grace+x.config.TickEvery))); err != nil {
+		return err
+	}
+	x.line.open()
+	if a, ok := x.while(ctx, who, 2*watchFor, func(a answer) bool { return !a.admitted() }); !ok {
+		return fmt.Errorf("ticks that were on their way for longer than the bound arrive, and a good token is answered %s", a)
+	}
+	x.judge("G11", nil)
+	return nil
+}
+
+// playPartition cuts the line, revokes somebody meanwhile, and mends it.
+func playPartition(ctx context.Context, x *examination) error {
+	all, err := x.signIn(ctx, x.people.newKey(user), x.people.newKey(user))
+	if err != nil {
+		return err
+	}
+	good, ended := all[0], all[1]
+	x.line.cut()
+	cut := time.Now()
+	note, err := x.stale(ctx, good, cut)
+	x.judge("G12", err, note)
+	if err := pause(ctx, time.Until(cut.Add(x.config.StaleAfter+watchFor))); err != nil {
+		return err
+	}
+	if a := x.asked(ctx, x.early[1]); !a.refused() {
+		x.judge("G13", fmt.Errorf("a session that is known to be revoked is answered %s", a))
+	}
+	x.judge("G13", nil)
+	sequence, err := x.revoke(ctx, ended)
+	if err != nil {
+		return err
+	}
+	if err := x.relayed(ctx, sequence); err != nil {
+		return err
+	}
+	x.line.open()
+	refused, err := x.gone(ctx, ended, healedWithin)
+	if err != nil {
+		return err
+	}
+	x.judge("G14", x.fresh(ctx), "who was revoked meanwhile is refused "+refused)
+	return nil
+}
+
+// stale watches a gateway go stale, by its policy.
+func (x *examination) stale(ctx context.Context, good someone, since time.Time) (note string, err error) {
+	grace, stops := x.config.grace()
+	unavailable := func(a answer) bool { return a.status == http.StatusServiceUnavailable }
+	if !stops {
+		if a, ok := x.while(ctx, good, x.config.StaleAfter+2*watchFor, answer.admitted); !ok {
+			return "", fmt.Errorf("it is fail_open and stale, and a good token is answered %s", a)
+		}
+		return "a good token is admitted throughout", nil
+	}
+	bound := x.config.StaleAfter + grace
+	deadline := since.Add(bound + x.config.Patience)
+	for {
+		a := x.asked(ctx, good)
+		late := time.Since(since)
+		switch {
+		case unavailable(a) && late < grace:
+			return "", fmt.Errorf("its grace is %s, and a good token is answered %s after %s", grace, a, round(late))
+		case unavailable(a):
+			return "503 after " + round(late), nil
+		case !a.admitted():
+			return "", fmt.Errorf("a good token is answered %s while the gateway is stale, want 503", a)
+		case time.Now().After(deadline):
+			return "", fmt.Errorf("a good token is still answered %s after %s, want 503", a, round(late))
+		}
+		if err := pause(ctx, pollEvery); err != nil {
+			return "", err
+		}
+	}
+}
+
+// playUnreadable sends a revocation that does not say of whom, and that leaves the
+// stream after some seconds.
+func playUnreadable(ctx context.Context, x *examination) error {
+	if _, stops := x.config.grace(); !stops {
+		return leftOut("it is fail_open, so that its answers do not show whether it is stale")
+	}
+	who, err := x.newcomer(ctx)
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(map[string]any{
+		"tenant": x.config.Tenant, "session_of_a_later_version": who.Session, "expires": time.Now().Add(lifetime).Unix(), "sequence": 1,
+	})
+	if err != nil {
+		return err
+	}
+	grace, _ := x.config.grace()
+	if err := x.sendRaw(ctx, payload, unreadableSeconds+int(grace.Seconds())); err != nil {
+		return err
+	}
+	if err := x.stops(ctx, who); err != nil {
+		return fmt.Errorf("a revocation that names no session is in the stream: %w", err)
+	}
+	if a, ok := x.while(ctx, who, watchFor, func(a answer) bool { return !a.admitted() }); !ok {
+		return fmt.Errorf("a revocation that names no session is in the stream, and a good token is answered %s", a)
+	}
+	took, err := x.until(ctx, who, rereadWithin, "the unreadable revocation is gone from the stream", answer.admitted)
+	x.judge("G3", err, "and fresh again after "+round(took))
+	return nil
+}
+
+// unreadableSeconds is how long an unreadable revocation stays in the stream.
+const unreadableSeconds = 8
+
+func playRestart(ctx context.Context, x *examination) error {
+	if err := x.restartNATS(ctx); err != nil {
+		return err
+	}
+	return x.stillFollows(ctx, "G15")
+}
+
+func playRenewedStream(ctx context.Context, x *examination) error {
+	if err := x.renewStream(ctx); err != nil {
+		return err
+	}
+	return x.stillFollows(ctx, "G16")
+}
+
+// stillFollows looks whether somebody who is revoked now is refused, and nobody else.
+func (x *examination) stillFollows(ctx context.Context, rule string) error {
+	who, err := x.newcomer(ctx)
+	if err != nil {
+		return err
+	}
+	sequence, err := x.revoke(ctx, who)
+	if err != nil {
+		return err
+	}
+	if err := x.relayed(ctx, sequence); err != nil {
+		return err
+	}
+	note, err := x.gone(ctx, who, healedWithin)
+	if err != nil {
+		return err
+	}
+	x.judge(rule, x.fresh(ctx), "a revoked session is refused "+note)
+	return nil
+}

@@ -1,0 +1,55 @@
+package conformance
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/process"
+)
+
+const pathKeys = "/.well-known/jwks.json"
+
+// web serves the issuer's keys, and is what a reverse proxy can have behind it: at
+// every other path it answers with what the request said of who is asking.
+type web struct {
+	url    string
+	hidden atomic.Bool
+	close  func()
+}
+
+func newWeb(ctx context.Context, config Config, p *people) (*web, error) {
+	listener, err := process.Listen(ctx, "issuer", config.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	w := &web{url: process.URL("http", listener)}
+	mux := http.NewServeMux()
+	mux.HandleFunc(pathKeys, func(rw http.ResponseWriter, _ *http.Request) {
+		if w.hidden.Load() {
+			http.Error(rw, "the keys cannot be had", http.StatusServiceUnavailable)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/jwk-set+json")
+		_ = json.NewEncoder(rw).Encode(p.keyring.PublicJWKS())
+	})
+	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
+		for _, name := range identityHeaders {
+			rw.Header()[name] = r.Header[name]
+		}
+	})
+	server := process.HTTPServer{Name: "issuer", Listener: listener, Handler: mux, Logger: config.Logger}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Component().Run(ctx) })
+	w.close = func() { cancel(); running.Wait() }
+	return w, nil
+}
+
+// showKeys says whether the issuer answers.
+func (w *web) showKeys(shown bool) { w.hidden.Store(!shown) }
+
+var identityHeaders = []string{gateway.HeaderSession, gateway.HeaderUser, gateway.HeaderTenant}

@@ -30,10 +30,10 @@ const exampleDir = "../../../deployments/gateways/node"
 func TestGatewaysThatKeepTheContract(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("node"); err != nil {
-		t.Fatalf("%v: run `make test`, which installs what the example of a gateway in Node needs", err)
+		t.Fatalf("%v: run `make conformance`, which installs what the example of a gateway in Node needs", err)
 	}
 	if _, err := os.Stat(filepath.Join(exampleDir, "node_modules", "@nats-io", "transport-node")); err != nil {
-		t.Fatalf("%v: run `make test`, which installs what the example of a gateway in Node needs", err)
+		t.Fatalf("%v: run `make conformance`, which installs what the example of a gateway in Node needs", err)
 	}
 	var running sync.WaitGroup
 	for _, test := range []struct {

@@ -28,8 +28,9 @@ var past = []struct {
 
 // recordPast writes the past into a log that no posse uses yet, or not for this
 // tenant.
-func recordPast(ctx context.Context, natsURL string) error {
-	conn, err := bus.Connect(ctx, bus.Config{URL: natsURL, Name: "past", Logger: quietly()})
+func recordPast(ctx context.Context, at bus.Config) error {
+	at.Name, at.Logger = "past", quietly()
+	conn, err := bus.Connect(ctx, at)
 	if err != nil {
 		return err
 	}

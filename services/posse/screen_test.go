@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/services/posse/embedded"
 	"github.com/posse-pos/posse/services/query/signin"
 	"github.com/posse-pos/posse/services/query/signin/oidctest"
@@ -86,7 +87,7 @@ func startServeForScreen(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(recordPast(t.Context(), nats.URL()), nats.Close())
+	err = errors.Join(recordPast(t.Context(), bus.Config{URL: nats.URL()}), nats.Close())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,19 +129,19 @@ func startProcessesForScreen(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := recordPast(t.Context(), nats["nats"]); err != nil {
+	if err := recordPast(t.Context(), bus.Config{URL: nats["nats"], NKeyFile: seedFile(dir, "recorder")}); err != nil {
 		t.Fatal(err)
 	}
-	return append(startAnnex(t, dir, nats["nats"], addresses["RECORDER"]),
+	return append(startAnnex(t, dir, nats["nats"], addresses["RECORDER"], "POSSE_NATS_NKEY="+seedFile(dir, "gateway")),
 		"POSSE_URL="+addresses["QUERY"], "POSSE_RECORDER="+addresses["RECORDER"], "POSSE_GATEWAY="+addresses["GATEWAY"],
-		"POSSE_NATS="+nats["nats"], "POSSE_POSTGRES="+p.postgres)
+		"POSSE_NATS="+nats["nats"], "POSSE_QUERY_NKEY="+seedFile(dir, "query"), "POSSE_POSTGRES="+p.postgres)
 }
 
 // startAnnex starts a gateway for the tenant "annex" alone. The specs stop it to
 // see what the screen says of a gateway that does not answer.
-func startAnnex(t *testing.T, dir, natsURL, recorder string) []string {
+func startAnnex(t *testing.T, dir, natsURL, recorder string, env ...string) []string {
 	t.Helper()
-	annex, _, err := spawn(dir, "annex", "posse", []string{"gateway"}, append(slices.Clone(anyPort),
+	annex, _, err := spawn(dir, "annex", "posse", []string{"gateway"}, append(slices.Concat(anyPort, env),
 		"POSSE_NATS="+natsURL, "POSSE_TENANT=annex", "POSSE_NAME=Annex", "POSSE_STALE_POLICY=fail_closed",
 		"POSSE_JWKS="+recorder+"/.well-known/jwks.json"))
 	if err != nil {

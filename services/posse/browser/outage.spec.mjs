@@ -11,7 +11,7 @@ if (posse.postgres) {
   test('without its database the screen says so, and goes on when it is back', async ({ bare: shop, page, watch }) => {
     watch.tolerate(/status of 50[03]/);
     const line = await lineToPostgres(posse.postgres);
-    const query = await role('query', { POSSE_POSTGRES: line.url, POSSE_NATS: posse.nats });
+    const query = await role('query', { POSSE_POSTGRES: line.url, POSSE_NATS: posse.nats, POSSE_NATS_NKEY: posse.queryKey });
     try {
       watch.hosts.push(new URL(query.addresses.api).host);
       const screen = new Screen(page, query.addresses.api);

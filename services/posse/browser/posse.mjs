@@ -22,6 +22,7 @@ export const posse = {
   // What further processes need; none in one that does everything.
   postgres: env.POSSE_POSTGRES || '',
   nats: env.POSSE_NATS || '',
+  queryKey: env.POSSE_QUERY_NKEY || '', // file with the nkey of a query service
 };
 
 /** artefacts is where what a run leaves is kept, for people to look at. */

@@ -85,11 +85,6 @@ func GatewayStatusSubject(gateway string) string { return gatewayPrefix + Encode
 // asks all of them, on core NATS, to report. The message is empty.
 const SubjectRollCall = prefix + "rollcall"
 
-// InboxPrefix begins the subjects on which a NATS user awaits answers, so that
-// permissions can keep every other user from listening there. The user is its
-// public nkey, such as "UB6RY…".
-func InboxPrefix(user string) string { return inboxPrefix + user }
-
 // GatewayStatusWildcard matches the status of every gateway, ChangedWildcard
 // the changes of every tenant.
 const (

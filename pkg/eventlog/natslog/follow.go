@@ -68,7 +68,7 @@ func (f *following) run(ctx context.Context) error {
 		Name: f.config.Name, After: f.config.After, BatchSize: f.config.MaxBatch, MaxWait: f.config.MaxWait,
 		idle: f.config.Idle != nil, decode: true,
 	})
-	router, err := f.router(subscriber)
+	router, err := f.router(ctx, subscriber)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (f *following) run(ctx context.Context) error {
 	}
 }
 
-func (f *following) router(subscriber message.Subscriber) (*message.Router, error) {
+func (f *following) router(ctx context.Context, subscriber message.Subscriber) (*message.Router, error) {
 	router, err := message.NewRouter(message.RouterConfig{}, quietWatermill(f.logger))
 	if err != nil {
 		return nil, fmt.Errorf("natslog: follow %s: %w", f.config.Stream, err)
@@ -96,7 +96,7 @@ func (f *following) router(subscriber message.Subscriber) (*message.Router, erro
 		builder := wmetrics.NewPrometheusMetricsBuilder(f.log.config.Metrics, namespace, subsystem)
 		router.AddMiddleware(builder.NewRouterMiddleware().Middleware)
 	}
-	router.AddMiddleware(f.retry(), middleware.Recoverer)
+	router.AddMiddleware(f.retry(ctx), middleware.Recoverer)
 	router.AddConsumerHandler(f.config.Name, f.config.Stream, subscriber, f.take)
 	return router, nil
 }
@@ -110,7 +110,7 @@ func quietWatermill(logger *slog.Logger) watermill.LoggerAdapter {
 	})
 }
 
-func (f *following) retry() message.HandlerMiddleware {
+func (f *following) retry(ctx context.Context) message.HandlerMiddleware {
 	return middleware.Retry{
 		MaxRetries:          math.MaxInt32,
 		InitialInterval:     firstBackoff,
@@ -121,6 +121,9 @@ func (f *following) retry() message.HandlerMiddleware {
 			if errors.Is(p.Err, eventlog.ErrHalt) {
 				f.end(p.Err)
 				return false
+			}
+			if ctx.Err() != nil {
+				return false // it was called off, which is no failure
 			}
 			f.log.metrics.retried.WithLabelValues(f.config.Name).Inc()
 			f.logger.Error("batch failed, trying again", "attempt", p.RetryNum+1, "error", p.Err)

@@ -1,8 +1,10 @@
 package natslog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
 )
 
@@ -37,6 +40,28 @@ func TestFollowEndsWhileTheServerIsAway(t *testing.T) {
 		r.must(err)
 	case <-time.After(4 * time.Second):
 		t.Fatal("Follow did not end within four seconds")
+	}
+}
+
+// TestFollowThatIsCalledOffDidNotFail: an operator who ends a process is not to be
+// told of failures.
+func TestFollowThatIsCalledOffDidNotFail(t *testing.T) {
+	t.Parallel()
+	r := newSingle(t)
+	var said bytes.Buffer
+	config := r.config
+	config.Logger = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log, err := natslog.New(t.Context(), r.conn, config)
+	r.must(err)
+	r.append(logins("ann", "s", 1)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r.must(log.Follow(ctx, eventlog.FollowConfig{Stream: events.StreamSessions}, func(ctx context.Context, _ eventlog.Batch) error {
+		cancel()
+		return ctx.Err()
+	}))
+	if said.Len() > 0 {
+		t.Errorf("it said:\n%s", &said)
 	}
 }
 

@@ -39,7 +39,7 @@ func (g *Gateway) CheckSession(session Session) error {
 func (g *Gateway) Admit(token string, origin Origin) (Session, error) {
 	session, err := g.Check(token)
 	if err == nil {
-		g.touches.touch(session.key(), origin, g.cfg.Now())
+		g.touches.touch(session.key(), origin, g.clock.now())
 	}
 	return session, err
 }
@@ -50,7 +50,7 @@ func (g *Gateway) Admit(token string, origin Origin) (Session, error) {
 // one that lacks an id is ignored.
 func (g *Gateway) Touch(session Session, origin Origin) {
 	if key := session.key(); key.Validate() == nil {
-		g.touches.touch(key, origin, g.cfg.Now())
+		g.touches.touch(key, origin, g.clock.now())
 	}
 }
 
@@ -80,7 +80,7 @@ func (g *Gateway) decide(token string, now time.Time) (Session, Reason, error) {
 	if token == "" {
 		return Session{}, ReasonMissing, deny(ReasonMissing, ErrMissing)
 	}
-	session, denial := g.verify(token, now)
+	session, denial := g.verify(token, g.clock.at(now))
 	if denial != nil {
 		return Session{}, denial.Reason, denial
 	}
@@ -112,7 +112,7 @@ func (g *Gateway) verify(token string, now time.Time) (Session, *Denial) {
 			return known.session, nil
 		}
 	}
-	claims, err := g.cfg.Verifier.Verify(token)
+	claims, err := g.cfg.Verifier.VerifyAt(token, now)
 	if err != nil {
 		return Session{}, denyToken(err)
 	}

@@ -30,6 +30,7 @@ const (
 // knows is published in state.
 type follower struct {
 	cfg    Config
+	clock  *clock
 	state  *state
 	keep   time.Duration // how much longer than its session a revocation is kept
 	status func()        // called when there is something to report
@@ -102,7 +103,7 @@ func (f *follower) Apply(m feed.Message) (wantsProof bool) {
 			f.cfg.Logger.Error("tick cannot be read", slog.Any("error", err))
 			return false
 		}
-		return f.tick(tick, m.Within)
+		return f.tick(tick, m)
 	}
 	revocation, err := events.DecodeRevocation(m.Subject, m.Data)
 	if err != nil {
@@ -185,7 +186,7 @@ func (f *follower) sweep(parts int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.cfg.Now()
-	f.state.set.Load().Sweep(parts, now.UnixMilli())
+	f.state.set.Load().Sweep(parts, f.clock.at(now).UnixMilli())
 	if f.unreadable != nil && f.loading == nil && now.Sub(f.since) > rereadAfter {
 		f.since = now
 		f.restart()

@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 	"github.com/posse-pos/posse/pkg/gateway/internal/freshness"
 )
 
-func (f *follower) tick(t events.Tick, within time.Duration) (wantsProof bool) {
+func (f *follower) tick(t events.Tick, m feed.Message) (wantsProof bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if t.StreamCreated < f.logCreated {
@@ -18,10 +19,11 @@ func (f *follower) tick(t events.Tick, within time.Duration) (wantsProof bool) {
 	f.logCreated = t.StreamCreated
 	trueAt, known, wantsProof := f.estimator.Observe(freshness.Tick{
 		Relay: t.Relay, AsOf: time.Duration(t.AsOf) * time.Millisecond,
-		Arrived: f.state.since(f.cfg.Now()), Within: within,
+		Arrived: f.state.since(f.cfg.Now()), Within: m.Within,
 	})
 	f.advanceTo(t.Sequence, renewed)
 	if known {
+		f.clock.hear(t.AsOf, m.Stored, trueAt)
 		f.fresh(trueAt)
 	}
 	return wantsProof

@@ -27,6 +27,7 @@ const (
 // for concurrent use.
 type Gateway struct {
 	cfg      Config
+	clock    *clock
 	state    state
 	verified *tokenCache
 	follower *follower
@@ -74,13 +75,13 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 			return nil, err
 		}
 	}
-	g := &Gateway{cfg: cfg, verified: newTokenCache(cfg.VerifiedTokens), feed: source, ended: make(chan struct{})}
-	g.state.start = cfg.Now()
+	g := &Gateway{cfg: cfg, clock: newClock(cfg.Now), verified: newTokenCache(cfg.VerifiedTokens), feed: source, ended: make(chan struct{})}
+	g.state.start = g.clock.start
 	g.state.staleAt.Store(int64(never))
 	g.state.set.Store(denyset.New())
-	g.status = newReporter(cfg, &g.state)
+	g.status = newReporter(cfg, g.clock, &g.state)
 	g.touches = newToucher(cfg)
-	g.follower = &follower{cfg: cfg, state: &g.state, keep: retention + cfg.Verifier.Leeway(), status: g.status.changed}
+	g.follower = &follower{cfg: cfg, clock: g.clock, state: &g.state, keep: retention + cfg.Verifier.Leeway(), status: g.status.changed}
 	g.loadSnapshot()
 	ctx, g.cancel = context.WithCancel(ctx)
 	go g.run(ctx)

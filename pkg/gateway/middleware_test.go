@@ -69,7 +69,7 @@ func TestMiddlewareWaitsForKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(verifier.Close)
-	r := setup(t, func(_ *rig, cfg *gateway.Config) { cfg.Verifier, cfg.Now = verifier, time.Now })
+	r := setup(t, func(r *rig, cfg *gateway.Config) { cfg.Verifier, cfg.Now, r.feed.Now = verifier, time.Now, nil })
 	token := issuer.Token("shop", "anna", "s1")
 	if got := r.check(token); got != gateway.ReasonKeys {
 		t.Errorf("Check without keys = %s", got)

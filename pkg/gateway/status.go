@@ -23,12 +23,13 @@ const (
 // nothing.
 type reporter struct {
 	cfg    Config
+	clock  *clock
 	state  *state
 	notify chan struct{}
 }
 
-func newReporter(cfg Config, state *state) *reporter {
-	return &reporter{cfg: cfg, state: state, notify: make(chan struct{}, 1)}
+func newReporter(cfg Config, clock *clock, state *state) *reporter {
+	return &reporter{cfg: cfg, clock: clock, state: state, notify: make(chan struct{}, 1)}
 }
 
 // changed asks for a report without waiting for it.
@@ -101,7 +102,7 @@ func (r *reporter) report(source feed.Feed, leaving bool) {
 	_, stale := r.state.staleFor(now)
 	data, err := json.Marshal(events.GatewayStatus{
 		Gateway: r.cfg.ID, Name: r.cfg.Name, Tenant: r.cfg.Tenant,
-		Applied: r.state.applied.Load(), At: events.TimestampOf(now),
+		Applied: r.state.applied.Load(), At: events.TimestampOf(r.clock.at(now)),
 		Stale: stale || !r.state.loaded.Load(), Entries: r.state.set.Load().Len(),
 		Interval: r.cfg.StatusInterval.Seconds(), Leaving: leaving,
 	})

@@ -24,7 +24,8 @@ const sessionLife = 24 * time.Hour
 // themselves: the gateway is stale when Tick was not called for
 // gateway.Config.StaleAfter.
 type Feed struct {
-	// Now is the relay's clock. Nil means time.Now. Set it before the first use.
+	// Now is the clock of the relay and of NATS, by which gateways set theirs. Nil
+	// means time.Now. Set it before the first use.
 	Now func() time.Time
 
 	mu        sync.Mutex
@@ -243,7 +244,7 @@ func (f *Feed) deliver(ctx context.Context, me *follower, sink feed.Sink, within
 			within = f.now().Sub(m.sent)
 		}
 		f.mu.Unlock()
-		sink.Apply(feed.Message{Subject: m.subject, Data: m.data, Within: within})
+		sink.Apply(feed.Message{Subject: m.subject, Data: m.data, Within: within, Stored: m.sent})
 		f.mu.Lock()
 		me.next++
 		f.changed.Broadcast()

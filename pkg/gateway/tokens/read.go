@@ -9,7 +9,7 @@ import (
 	strict "github.com/go-jose/go-jose/v4/json"
 )
 
-func (v *Verifier) readClaims(payload []byte) (Claims, error) {
+func (v *Verifier) readClaims(payload []byte, now time.Time) (Claims, error) {
 	o, err := parseObject(payload)
 	if err != nil {
 		return Claims{}, err
@@ -17,7 +17,7 @@ func (v *Verifier) readClaims(payload []byte) (Claims, error) {
 	if err := v.checkParties(o); err != nil {
 		return Claims{}, err
 	}
-	c, err := v.readTimes(o)
+	c, err := v.readTimes(o, now)
 	if err != nil {
 		return c, err
 	}
@@ -43,7 +43,7 @@ func (v *Verifier) checkParties(o object) error {
 	return nil
 }
 
-func (v *Verifier) readTimes(o object) (Claims, error) {
+func (v *Verifier) readTimes(o object, now time.Time) (Claims, error) {
 	var c Claims
 	expires, err1 := o.moment("exp")
 	starts, err2 := o.moment("nbf")
@@ -51,7 +51,6 @@ func (v *Verifier) readTimes(o object) (Claims, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return c, err
 	}
-	now := v.cfg.Now()
 	switch {
 	case expires.IsZero():
 		return c, fmt.Errorf("%w: exp is missing", ErrClaims)

@@ -55,13 +55,17 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 
 // Verify returns what a good token says. The error wraps one of the errors of
 // this package, and never contains any part of the token.
-func (v *Verifier) Verify(token string) (Claims, error) {
+func (v *Verifier) Verify(token string) (Claims, error) { return v.VerifyAt(token, v.cfg.Now()) }
+
+// VerifyAt is Verify by another clock than Config.Now, for those who know the time
+// better.
+func (v *Verifier) VerifyAt(token string, now time.Time) (Claims, error) {
 	signed, err := v.parse(token)
 	if err != nil {
 		return Claims{}, err
 	}
 	header := signed.Signatures[0].Header
-	k, err := v.findKey(header, signed)
+	k, err := v.findKey(header, signed, now)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -69,7 +73,7 @@ func (v *Verifier) Verify(token string) (Claims, error) {
 	if err != nil {
 		return Claims{}, ErrSignature
 	}
-	claims, err := v.readClaims(payload)
+	claims, err := v.readClaims(payload, now)
 	claims.KeyID = header.KeyID
 	if err != nil {
 		return Claims{}, err
@@ -137,7 +141,7 @@ func (v *Verifier) parse(token string) (*jose.JSONWebSignature, error) {
 	return signed, nil
 }
 
-func (v *Verifier) findKey(header jose.Header, signed *jose.JSONWebSignature) (key, error) {
+func (v *Verifier) findKey(header jose.Header, signed *jose.JSONWebSignature, now time.Time) (key, error) {
 	current := v.keys()
 	if current == nil {
 		return key{}, fmt.Errorf("%w: none was fetched yet", ErrKeysUnavailable)
@@ -149,7 +153,7 @@ func (v *Verifier) findKey(header jose.Header, signed *jose.JSONWebSignature) (k
 	k, err := current.find(id, header.Algorithm)
 	if errors.Is(err, ErrUnknownKey) && v.source != nil {
 		v.source.want()
-		if !v.knewBetter(current, signed.UnsafePayloadWithoutVerification()) {
+		if !v.knewBetter(current, signed.UnsafePayloadWithoutVerification(), now) {
 			return key{}, fmt.Errorf("%w: the token may be newer than they are", ErrKeysUnavailable)
 		}
 	}
@@ -159,16 +163,16 @@ func (v *Verifier) findKey(header jose.Header, signed *jose.JSONWebSignature) (k
 // knewBetter reports whether the keys were fetched after the token was issued, so
 // that its key should be among them. It goes by what the token itself says, which
 // decides no more than whether its bearer is told to come again.
-func (v *Verifier) knewBetter(current *fetched, payload []byte) bool {
-	now := v.cfg.Now()
+func (v *Verifier) knewBetter(current *fetched, payload []byte, now time.Time) bool {
+	asked := current.asked.Add(now.Sub(v.cfg.Now())) // by the same clock
 	issued, ok := issuedAt(payload)
 	switch {
 	case !ok:
-		return current.asked.After(now.Add(-v.cfg.Leeway))
+		return asked.After(now.Add(-v.cfg.Leeway))
 	case issued.After(now.Add(v.cfg.Leeway)):
 		return true
 	default:
-		return current.asked.After(issued.Add(v.cfg.Leeway))
+		return asked.After(issued.Add(v.cfg.Leeway))
 	}
 }
 

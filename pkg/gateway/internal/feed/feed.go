@@ -26,6 +26,8 @@ type Message struct {
 	// Within says that the message was written at most so long before it is handed
 	// over; Unproven if that is not known.
 	Within time.Duration
+	// Stored is when NATS stored it, by the clock there; zero if that is not known.
+	Stored time.Time
 }
 
 // Sink takes the messages of one run of Follow, in the stream's order, from one

@@ -158,8 +158,9 @@ func (r *reader) ask(ctx context.Context) error {
 }
 
 // apply hands a message over, after which everything up to it was applied.
-func (r *reader) apply(subject string, sequence uint64, data []byte) {
-	r.wants = r.sink.Apply(feed.Message{Subject: subject, Data: data, Within: r.probe.within(sequence)}) || r.wants
+func (r *reader) apply(m feed.Message, sequence uint64) {
+	m.Within = r.probe.within(sequence)
+	r.wants = r.sink.Apply(m) || r.wants
 	r.at.sequence = sequence
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 )
 
 // waiting is how many messages may wait to be applied, while the stream is loaded
@@ -134,9 +135,21 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 			return err
 		}
 	}
-	r.apply(subject, sequence, m.Data)
+	r.apply(feed.Message{Subject: subject, Data: m.Data, Stored: storedAt(m)}, sequence)
 	r.heard, r.patience = time.Now(), silence
 	return nil
+}
+
+// storedAt is of interest for ticks, which tell the time.
+func storedAt(m *nats.Msg) time.Time {
+	if m.Header.Get(jetstream.SubjectHeader) != events.SubjectTick {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // isNext reports whether a message says itself that nothing of the gateway's was

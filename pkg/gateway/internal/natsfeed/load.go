@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 )
 
 const (
@@ -40,7 +41,7 @@ func (r *reader) load(ctx context.Context) error {
 			r.sink.CaughtUp()
 			return nil
 		}
-		r.apply(next.Subject, next.Sequence, next.Data)
+		r.apply(feed.Message{Subject: next.Subject, Data: next.Data}, next.Sequence)
 	}
 	if err := r.loadMany(ctx); err != nil {
 		return err
@@ -97,7 +98,7 @@ func (r *reader) drain(ctx context.Context, consumer jetstream.Consumer) error {
 		if meta.Sequence.Consumer != delivered {
 			return fmt.Errorf("%w: got delivery %d instead of %d", errGap, meta.Sequence.Consumer, delivered)
 		}
-		r.apply(m.Subject(), meta.Sequence.Stream, m.Data())
+		r.apply(feed.Message{Subject: m.Subject(), Data: m.Data()}, meta.Sequence.Stream)
 		if meta.NumPending == 0 {
 			return nil
 		}

@@ -39,7 +39,7 @@ func playFrozen(ctx context.Context, x *examination) error {
 	if err != nil {
 		return err
 	}
-	x.line.freeze()
+	x.line.Freeze()
 	if err := pause(ctx, 3*x.config.TickEvery); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func playFrozen(ctx context.Context, x *examination) error {
 	if err := pause(ctx, time.Until(stopped.Add(x.config.StaleAfter+grace+x.config.TickEvery))); err != nil {
 		return err
 	}
-	x.line.open()
+	x.line.Open()
 	if a, ok := x.while(ctx, who, 2*watchFor, func(a answer) bool { return !a.admitted() }); !ok {
 		return fmt.Errorf("ticks that were on their way for longer than the bound arrive, and a good token is answered %s", a)
 	}
@@ -67,7 +67,7 @@ func playPartition(ctx context.Context, x *examination) error {
 		return err
 	}
 	good, ended := all[0], all[1]
-	x.line.cut()
+	x.line.Cut()
 	cut := time.Now()
 	note, err := x.stale(ctx, good, cut)
 	x.judge("G12", err, note)
@@ -85,7 +85,7 @@ func playPartition(ctx context.Context, x *examination) error {
 	if err := x.relayed(ctx, sequence); err != nil {
 		return err
 	}
-	x.line.open()
+	x.line.Open()
 	refused, err := x.gone(ctx, ended, healedWithin)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (x *examination) begin(ctx context.Context, cancel context.CancelCauseFunc)
 		return err
 	}
 	x.beforeLoaded(ctx, good)
-	x.line.open()
+	x.line.Open()
 	x.beforeTick(ctx, good)
 	x.startRelay(ctx)
 	_, err = x.until(ctx, good, x.config.StaleAfter, "want a good token admitted once everything is there", answer.admitted)
@@ -68,7 +68,7 @@ func (x *examination) populate(ctx context.Context) (good someone, err error) {
 func (x *examination) heardOf(ctx context.Context, good someone) error {
 	deadline := time.Now().Add(x.config.StartWithin)
 	for time.Now().Before(deadline) {
-		if tried, _ := x.line.connections(); tried > 0 || x.asked(ctx, good).status != 0 {
+		if tried, _ := x.line.Connections(); tried > 0 || x.asked(ctx, good).status != 0 {
 			return nil
 		}
 		if err := pause(ctx, pollEvery); err != nil {
@@ -105,7 +105,7 @@ func (x *examination) beforeTick(ctx context.Context, good someone) {
 
 func (x *examination) connected(ctx context.Context) error {
 	for deadline := time.Now().Add(x.config.Patience); time.Now().Before(deadline); {
-		if _, made := x.line.connections(); made > 0 {
+		if _, made := x.line.Connections(); made > 0 {
 			return nil
 		}
 		if err := pause(ctx, pollEvery); err != nil {

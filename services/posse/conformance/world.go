@@ -17,6 +17,7 @@ import (
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/netfault"
 	"github.com/posse-pos/posse/services/posse/embedded"
 	"github.com/posse-pos/posse/services/projector/relay"
 )
@@ -27,7 +28,7 @@ const gatewayPassword = "a password of the conformance test"
 type world struct {
 	config Config
 	dir    string
-	line   *line
+	line   *netfault.Line
 	people *people
 	web    *web
 	heard  *heard
@@ -65,10 +66,10 @@ func newWorld(ctx context.Context, config Config) (_ *world, err error) {
 	if err := w.startNATS(ctx); err != nil {
 		return nil, err
 	}
-	if w.line, err = newLine(config.NATS, w.serverAddress); err != nil {
+	if w.line, err = netfault.Listen(config.NATS, w.serverAddress); err != nil {
 		return nil, err
 	}
-	w.later(w.line.close)
+	w.later(w.line.Close)
 	return w, nil
 }
 
@@ -91,7 +92,7 @@ func (w *world) environment() []string {
 			listen = net.JoinHostPort(gatewayURL.Hostname(), map[string]string{"http": "80", "https": "443"}[gatewayURL.Scheme])
 		}
 	}
-	nats := url.URL{Scheme: "nats", User: url.UserPassword("gateway", gatewayPassword), Host: w.line.address()}
+	nats := url.URL{Scheme: "nats", User: url.UserPassword("gateway", gatewayPassword), Host: w.line.Address()}
 	return []string{
 		"POSSE_LISTEN=" + listen,
 		"POSSE_NATS=" + nats.String(),
@@ -187,7 +188,7 @@ func (w *world) renewStream(ctx context.Context) error {
 // restore brings everything in order.
 func (w *world) restore(ctx context.Context) {
 	w.web.showKeys(true)
-	w.line.open()
+	w.line.Open()
 	w.startRelay(ctx)
 }
 

@@ -1,0 +1,286 @@
+package faults_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posse-pos/posse/pkg/gateway"
+)
+
+// outcome is a cell of the table: what the till of somebody sees who is signed in.
+type outcome string
+
+const (
+	passes       outcome = "passes"
+	stops        outcome = "passes for 5 s, then 503"
+	stopsLater   outcome = "passes for 5 s and the grace, then 503"
+	unavailable  outcome = "503"
+	opens        outcome = "503 for 5 s, then passes"
+	loads        outcome = "503 until they are loaded, then passes"
+	passesOrStop outcome = "passes, or 503 for a second"
+)
+
+// courses are the courses of answers that each outcome allows, from the fault's
+// beginning until everything is well again.
+var courses = map[outcome][]string{
+	passes:       {"passes"},
+	stops:        {"passes, Service Unavailable/gateway_stale, passes"},
+	stopsLater:   {"passes, Service Unavailable/gateway_stale, passes"},
+	unavailable:  {"Service Unavailable/gateway_stale, passes", "Service Unavailable/not_ready, passes"},
+	loads:        {"Service Unavailable/not_ready, passes"},
+	opens:        {"Service Unavailable/not_ready, passes"},
+	passesOrStop: {"passes", "passes, Service Unavailable/gateway_stale, passes"},
+}
+
+// fault is a row of the table.
+type fault struct {
+	name string
+	sees [3]outcome // by policy, in the order of policies
+	// before prepares the world, before its gateways start.
+	before func(*world)
+	// play makes the fault, waits while it lasts, and mends it.
+	play func(*world)
+}
+
+var table = []fault{
+	{
+		name: "the line is cut", sees: [3]outcome{stops, stopsLater, passes},
+		play: func(w *world) {
+			w.line.Cut()
+			time.Sleep(outage)
+			w.line.Open()
+		},
+	}, {
+		name: "the line is frozen: connections are accepted, and nothing arrives", sees: [3]outcome{stops, stopsLater, passes},
+		play: func(w *world) {
+			w.line.Freeze()
+			time.Sleep(outage)
+			w.line.Open()
+		},
+	}, {
+		name: "the line is slow: a second each way", sees: [3]outcome{passes, passes, passes},
+		play: func(w *world) {
+			w.line.Delay(time.Second)
+			time.Sleep(outage)
+			w.line.Delay(0)
+		},
+	}, {
+		name: "the line flaps: away for one second of three", sees: [3]outcome{passes, passes, passes},
+		play: func(w *world) {
+			for range 5 {
+				w.line.Cut()
+				time.Sleep(time.Second)
+				w.line.Open()
+				time.Sleep(2 * time.Second)
+			}
+		},
+	}, {
+		name: "NATS restarts", sees: [3]outcome{passes, passes, passes},
+		play: func(w *world) { w.server.Restart() },
+	}, {
+		name: "NATS is down", sees: [3]outcome{stops, stopsLater, passes},
+		play: func(w *world) {
+			w.server.Shutdown()
+			time.Sleep(outage)
+			w.server.Resume()
+		},
+	}, {
+		name: "no relay runs, while NATS is up", sees: [3]outcome{stops, stopsLater, passes},
+		play: func(w *world) {
+			w.stopRelay()
+			time.Sleep(outage)
+			w.startRelay()
+		},
+	}, {
+		name: "the gateway restarts while NATS is away, with a snapshot", sees: [3]outcome{stops, stopsLater, passes},
+		play: func(w *world) {
+			w.line.Cut()
+			w.restart(func() {})
+			time.Sleep(outage)
+			w.line.Open()
+		},
+	}, {
+		name: "… with a snapshot older than the policy allows", sees: [3]outcome{unavailable, unavailable, passes},
+		play: func(w *world) {
+			w.line.Cut()
+			w.restart(func() { time.Sleep(outage) })
+			time.Sleep(bound + time.Second)
+			w.line.Open()
+		},
+	}, {
+		name: "… with a damaged snapshot, or without one", sees: [3]outcome{unavailable, unavailable, opens},
+		play: func(w *world) {
+			w.line.Cut()
+			w.restart(func() {
+				damage(w.t, w.tills[0].snapshot)
+				damage(w.t, w.tills[1].snapshot)
+				w.must(os.Remove(w.tills[2].snapshot))
+			})
+			time.Sleep(bound + time.Second)
+			w.line.Open()
+		},
+	}, {
+		name: "the gateway's clock is five minutes fast", sees: [3]outcome{passes, passes, passes},
+		before: func(w *world) { w.ours = wrong },
+		play:   func(*world) { time.Sleep(bound) },
+	}, {
+		name: "the gateway's clock is five minutes slow", sees: [3]outcome{passes, passes, passes},
+		before: func(w *world) { w.ours = -wrong },
+		play:   func(*world) { time.Sleep(bound) },
+	}, {
+		name: "the relay's clock jumps ahead by five minutes", sees: [3]outcome{passes, passes, passes},
+		play: func(w *world) {
+			w.relayOff.Store(int64(wrong))
+			time.Sleep(bound)
+		},
+	}, {
+		name: "the relay's clock jumps back by five minutes", sees: [3]outcome{passesOrStop, passes, passes},
+		play: func(w *world) {
+			w.relayOff.Store(-int64(wrong))
+			time.Sleep(bound + time.Second)
+		},
+	}, {
+		name: "100,000 sessions end at once", sees: [3]outcome{passes, passes, passes},
+		play: func(w *world) {
+			w.endMany("burst", 100_000)
+			w.wait("all of them are known", func(s *till) bool { return s.gateway().Stats().Entries >= 100_000 })
+		},
+	}, {
+		name: "the gateway starts, and a million revocations are live", sees: [3]outcome{loads, loads, loads},
+		before: func(w *world) { w.endMany("old", 1_000_000) },
+		play: func(w *world) {
+			w.restart(func() {
+				for _, s := range w.tills {
+					w.must(os.Remove(s.snapshot))
+				}
+			})
+			w.wait("it is ready", func(s *till) bool { return s.gateway().Ready() == nil && s.gateway().Stats().Loaded })
+		},
+	},
+}
+
+// TestFaults plays every fault, and holds the table and these three promises: nobody
+// is admitted later after their end was acknowledged than the policy says, nobody who
+// is signed in is refused with 401, and every gateway is fresh within five seconds
+// after the fault, with nobody's help.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for _, f := range table {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if f.before != nil {
+				f.before(w)
+			}
+			w.open()
+			w.settle()
+			w.began = time.Now()
+			f.play(w)
+			healed := time.Now()
+			w.fresh(healed)
+			w.caughtUp(healed)
+			for i, s := range w.tills {
+				s.judge(f.sees[i], healed)
+			}
+		})
+	}
+}
+
+// settle waits until each till has seen somebody pass, and somebody refused.
+func (w *world) settle() {
+	w.t.Helper()
+	start := time.Now()
+	w.wait("a till sees somebody pass, and three that are refused", func(s *till) bool {
+		return s.course(start) == string(passes) && s.count() >= 3
+	})
+}
+
+// caughtUp waits until everybody who was signed out by a moment is refused everywhere,
+// and whoever is signed in passes.
+func (w *world) caughtUp(by time.Time) {
+	w.t.Helper()
+	n := len(slices.DeleteFunc(slices.Clone(w.endedSince(0)), func(e *ended) bool { return e.acked.After(by) }))
+	w.wait("everybody who was signed out is refused, and nobody else", func(s *till) bool {
+		return s.count() >= n && strings.HasSuffix(s.course(by), string(passes))
+	})
+}
+
+func (w *world) wait(what string, done func(*till) bool) {
+	w.t.Helper()
+	start := time.Now()
+	for _, s := range w.tills {
+		for !done(s) {
+			if time.Since(start) > patience {
+				w.t.Fatalf("%s: never happened: %s; it saw %q", s.policy, what, s.course(time.Time{}))
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// restart ends all gateways, as a reboot of the store's machine does, and starts them
+// again, which is when the fault begins.
+func (w *world) restart(between func()) {
+	var ending sync.WaitGroup
+	for _, s := range w.tills {
+		ending.Go(s.gateway().Close)
+	}
+	ending.Wait()
+	between()
+	for _, s := range w.tills {
+		s.begin()
+	}
+	w.began = time.Now()
+}
+
+func damage(t *testing.T, file string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *till) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// judge compares what a till saw with what the table says.
+func (s *till) judge(want outcome, healed time.Time) {
+	t := s.world.t
+	t.Helper()
+	course := s.course(s.world.began)
+	if !slices.Contains(courses[want], course) {
+		t.Errorf("%s: the till sees %q, want %q", s.policy, course, want)
+	}
+	if all := s.course(time.Time{}); strings.Contains(all, "Unauthorized") {
+		t.Errorf("%s: somebody who is signed in is refused: %q", s.policy, all)
+	}
+	late := s.latest(time.Time{}, time.Now())
+	if s.policy == gateway.FailOpen {
+		// It may go on as long as the fault lasts, and not for longer.
+		late = s.latest(healed.Add(healing), time.Now())
+	}
+	t.Logf("%s: somebody was admitted %v after their end", s.policy, late.Round(time.Millisecond))
+	if allowed := s.allowed(); late > allowed {
+		t.Errorf("%s: somebody is admitted %v after their end was acknowledged, want %v at most", s.policy, late, allowed)
+	}
+}
+
+// allowed is how long after its end a session may be admitted.
+func (s *till) allowed() time.Duration {
+	if s.policy == gateway.Grace(grace) {
+		return bound + grace
+	}
+	return bound
+}

@@ -100,11 +100,11 @@ func TestDecodeRevocation(t *testing.T) {
 
 func TestDecodeTick(t *testing.T) {
 	t.Parallel()
-	want := Tick{Sequence: 7, AsOf: 1000, StreamCreated: 500, Relay: "r"}
-	if got, err := DecodeTick([]byte(`{"sequence":7,"as_of":1,"stream_created":0.5,"relay":"r"}`)); err != nil || got != want {
+	want := Tick{Sequence: 7, AsOf: 1000, Written: 1500, StreamCreated: 500, Relay: "r"}
+	if got, err := DecodeTick([]byte(`{"sequence":7,"as_of":1,"written":1.5,"stream_created":0.5,"relay":"r"}`)); err != nil || got != want {
 		t.Errorf("decoded %+v, %v", got, err)
 	}
-	for _, payload := range []string{"", "[]", `{"sequence":7}`, `{"sequence":-1,"as_of":1,"stream_created":1}`} {
+	for _, payload := range []string{"", "[]", `{"sequence":7}`, `{"sequence":-1,"as_of":1,"written":1,"stream_created":1}`, `{"sequence":7,"as_of":1,"stream_created":1}`} {
 		if _, err := DecodeTick([]byte(payload)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%q: %v, want ErrMalformed", payload, err)
 		}

@@ -24,11 +24,14 @@ type Revocation struct {
 }
 
 // Tick says that every revocation up to Sequence of POS_SESSIONS stands before
-// it in POS_REVOCATIONS, and that Sequence was the log's last at AsOf, by the
-// relay's clock. It is published on SubjectTick about once a second.
+// it in POS_REVOCATIONS, and that Sequence was the log's last at AsOf. It is
+// published on SubjectTick about once a second.
 type Tick struct {
 	Sequence uint64    `json:"sequence"`
 	AsOf     Timestamp `json:"as_of"`
+	// Written is when the tick was, later than AsOf if the relay had to catch up with
+	// the log first. Both are by the relay's clock.
+	Written Timestamp `json:"written"`
 	// StreamCreated tells this POS_SESSIONS from one that was made anew.
 	StreamCreated Timestamp `json:"stream_created"`
 	// Relay names the sender, for people who look at the stream.
@@ -61,8 +64,8 @@ func DecodeTick(data []byte) (Tick, error) {
 	if err := json.Unmarshal(data, &t); err != nil {
 		return t, fmt.Errorf("%w on %s: %w", ErrMalformed, SubjectTick, err)
 	}
-	if t.StreamCreated == 0 || t.AsOf == 0 {
-		return t, fmt.Errorf("%w on %s: stream_created or as_of is missing", ErrMalformed, SubjectTick)
+	if t.StreamCreated == 0 || t.AsOf == 0 || t.Written < t.AsOf {
+		return t, fmt.Errorf("%w on %s: stream_created or as_of is missing, or written is before as_of", ErrMalformed, SubjectTick)
 	}
 	return t, nil
 }

@@ -65,8 +65,8 @@ func forms() []form {
 		},
 		{
 			"tick.v1",
-			events.Tick{Sequence: 9, AsOf: at, StreamCreated: at, Relay: "projector-1"},
-			events.Tick{AsOf: at, StreamCreated: at},
+			events.Tick{Sequence: 9, AsOf: at, Written: at, StreamCreated: at, Relay: "projector-1"},
+			events.Tick{AsOf: at, Written: at, StreamCreated: at},
 		},
 		{
 			"gateway_status.v1",

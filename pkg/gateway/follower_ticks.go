@@ -18,7 +18,8 @@ func (f *follower) tick(t events.Tick, m feed.Message) (wantsProof bool) {
 	renewed := f.logCreated != 0 && t.StreamCreated > f.logCreated
 	f.logCreated = t.StreamCreated
 	trueAt, known, wantsProof := f.estimator.Observe(freshness.Tick{
-		Relay: t.Relay, AsOf: time.Duration(t.AsOf) * time.Millisecond,
+		Relay: t.Relay,
+		AsOf:  time.Duration(t.AsOf) * time.Millisecond, Written: time.Duration(t.Written) * time.Millisecond,
 		Arrived: f.state.since(f.cfg.Now()), Within: m.Within,
 	})
 	f.advanceTo(t.Sequence, renewed)

@@ -135,8 +135,9 @@ func (h *hub) revoke(tenant, session string) uint64 {
 func (h *hub) tick() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := events.TimestampOf(time.Now())
 	h.publish(events.SubjectTick, events.Tick{
-		Sequence: h.sequence, AsOf: events.TimestampOf(time.Now()), StreamCreated: h.created, Relay: "relay-1",
+		Sequence: h.sequence, AsOf: now, Written: now, StreamCreated: h.created, Relay: "relay-1",
 	})
 }
 
@@ -364,8 +365,9 @@ func TestNATSForgedLiveMessages(t *testing.T) {
 	r := h.gateway(nil).ready(t)
 	stop()
 	eventually(t, "stale", func() bool { return r.check(r.issuer.Token("shop", "anna", "s1")) == gateway.ReasonStale })
+	now := events.TimestampOf(time.Now())
 	tick, err := json.Marshal(events.Tick{
-		Sequence: 1, AsOf: events.TimestampOf(time.Now()), StreamCreated: h.created, Relay: "relay-1",
+		Sequence: 1, AsOf: now, Written: now, StreamCreated: h.created, Relay: "relay-1",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { createRemoteJWKSet, jwtVerify } from "jose";
-
 globalThis.crypto ??= webcrypto; // Node 18
 const { POSSE_NATS, POSSE_JWKS, POSSE_ISSUER, POSSE_TENANT: tenant, POSSE_LISTEN = "127.0.0.1:8480", POSSE_STALE_AFTER = "5s" } = process.env;
 const stream = "POS_REVOCATIONS", leeway = 10, staleAfter = parseFloat(POSSE_STALE_AFTER) * 1000, gateway = randomUUID();
@@ -62,7 +61,8 @@ async function follow() {
     read = message.seq;
     try {
       if (message.subject === "pos.v1.tick" && read > proof.last && !unreadable) { // everything before it was read
-        [denied, whole, freshUntil, applied] = [loading, true, Math.max(freshUntil, proof.asked + staleAfter), message.json().sequence];
+        const { sequence, as_of, written } = message.json(), until = proof.asked - (written - as_of) * 1000 + staleAfter;
+        if (written >= as_of) [denied, whole, freshUntil, applied] = [loading, true, Math.max(freshUntil, until), sequence];
       } else if (message.subject === revocations) { // of the others nobody is admitted here
         const { session, tenant: of, expires, sequence, previous } = message.json();
         if (typeof session !== "string" || of !== tenant || !(expires > 0) || !(sequence > 0)) throw new Error("revocation is malformed");

@@ -40,7 +40,7 @@ func testTick(t *testing.T, s *suite) {
 	}
 	now := events.TimestampOf(time.Now())
 	for sequence := range uint64(3) {
-		want := events.Tick{Sequence: sequence, AsOf: now, StreamCreated: now, Relay: "r"}
+		want := events.Tick{Sequence: sequence, AsOf: now, Written: now, StreamCreated: now, Relay: "r"}
 		if err := s.Log.PublishTick(s.ctx, want); err != nil {
 			t.Fatal(err)
 		}

@@ -26,7 +26,7 @@ const (
 	pullHeartbeat  = time.Second
 	minPrefetch    = 1000
 	consumerWait   = 2 * time.Second
-	reopenInterval = 2 * time.Second
+	reopenInterval = time.Second
 )
 
 var (

@@ -20,7 +20,7 @@ import (
 const (
 	defaultMaxBatch = 1000
 	firstBackoff    = 50 * time.Millisecond
-	maxBackoff      = 5 * time.Second
+	maxBackoff      = time.Second
 	// staleEnd is how old the statement of an end may be when Idle hears of it.
 	staleEnd = 2 * checkInterval
 )

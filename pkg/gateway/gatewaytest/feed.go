@@ -221,7 +221,7 @@ func (*Feed) Close() {}
 
 func (f *Feed) tick() {
 	f.send(events.SubjectTick, events.Tick{
-		Sequence: f.sequence, AsOf: events.TimestampOf(f.now()),
+		Sequence: f.sequence, AsOf: events.TimestampOf(f.now()), Written: events.TimestampOf(f.now()),
 		StreamCreated: events.TimestampOf(f.created), Relay: "gatewaytest",
 	})
 }

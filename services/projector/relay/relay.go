@@ -28,7 +28,7 @@ type Relay struct {
 	last     map[string]uint64 // sequence of a tenant's last revocation
 	seen     uint64            // sequence up to which holes have been counted
 	asked    time.Time         // when the end of the log was last asked for
-	goal     *goal             // nil while no tick is due
+	goals    []goal            // that no tick was sent for yet, oldest first
 }
 
 // Run relays until the context ends.
@@ -116,7 +116,7 @@ func (r *Relay) begin(after eventlog.Position, state eventlog.State) {
 	r.last = map[string]uint64{}
 	r.seen = max(after.Sequence, max(1, state.First)-1)
 	r.asked = time.Time{}
-	r.goal = nil
+	r.goals = nil
 	r.config.Logger.Info("relaying revocations", "after", after.Sequence)
 }
 

@@ -165,9 +165,11 @@ func sequences(list []events.Revocation) []uint64 {
 	return sequences
 }
 
+const patience = 30 * time.Second
+
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
@@ -249,7 +251,7 @@ type observed struct {
 	mu       sync.Mutex
 	count    int
 	gaps     int
-	onTick   func() error
+	onTick   func(events.Tick) error
 	onRevoke func(context.Context) error
 }
 
@@ -274,7 +276,7 @@ func (o *observed) PublishRevocations(ctx context.Context, list []events.Revocat
 
 func (o *observed) PublishTick(ctx context.Context, tick events.Tick) error {
 	if o.onTick != nil {
-		if err := o.onTick(); err != nil {
+		if err := o.onTick(tick); err != nil {
 			return err
 		}
 	}
@@ -294,7 +296,7 @@ func TestKilledBetweenPublishAndTick(t *testing.T) {
 	r := setup(t)
 	first := r.revoke("shop", "carl", "c1")
 	second := r.revoke("shop", "carl", "c2")
-	killed := &observed{Log: r.log, onTick: func() error { return errors.New("killed") }}
+	killed := &observed{Log: r.log, onTick: func(events.Tick) error { return errors.New("killed") }}
 	stop := r.run(killed, "killed")
 	eventually(t, "both are published", func() bool { return killed.published() >= 2 })
 	stop()
@@ -365,6 +367,39 @@ func TestNoTickWhileBehind(t *testing.T) {
 	}
 	close(release)
 	r.ticked(end + 20)
+}
+
+// TestALagIsNoSilence has each batch take longer than a tick, while the log never
+// stands still: ticks come all the same, and say how late they are.
+func TestALagIsNoSilence(t *testing.T) {
+	t.Parallel()
+	const batch = 50 * time.Millisecond
+	r := setup(t)
+	late := make(chan events.Tick, 1)
+	r.run(&observed{
+		Log:      r.log,
+		onRevoke: func(context.Context) error { time.Sleep(batch); return nil },
+		onTick: func(tick events.Tick) error {
+			if time.Duration(tick.Written-tick.AsOf)*time.Millisecond >= batch {
+				select {
+				case late <- tick:
+				default:
+				}
+			}
+			return nil
+		},
+	}, "lagging")
+	deadline := time.After(patience)
+	for i := 0; ; i++ {
+		r.revoke("shop", "carl", fmt.Sprint("c", i))
+		select {
+		case <-late:
+			return
+		case <-deadline:
+			t.Fatal("no tick came while the relay lagged")
+		default:
+		}
+	}
 }
 
 func TestExpiredRevocationsAreSkipped(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 const (
 	firstRetry = 50 * time.Millisecond
-	lastRetry  = 2 * time.Second
+	lastRetry  = time.Second
 )
 
 // retry spaces attempts out, so that a fault is not made worse. An attempt that

@@ -15,18 +15,15 @@ type goal struct {
 	asked time.Time
 }
 
-// tickIfDue sends a tick about once per TickEvery, as long as the relay keeps
-// up: it asks where the log ends, and says so as soon as it got there. A goal
-// not reached within TickEvery is dropped, which is what lagging means.
+// maxGoals is how many answers of the log a relay that lags keeps. Older ones
+// would make nobody fresher.
+const maxGoals = 60
+
+// tickIfDue sends a tick about once per TickEvery: it asks where the log ends, and
+// says so as soon as it got there. A relay that lags goes on asking, so that its
+// ticks are late and not rare.
 func (r *Relay) tickIfDue(ctx context.Context) error {
-	now := r.config.Now()
-	if r.goal != nil && now.Sub(r.goal.asked) > r.config.TickEvery {
-		r.goal = nil
-	}
-	if r.goal == nil {
-		if now.Sub(r.asked) < r.config.TickEvery {
-			return nil
-		}
+	if r.config.Now().Sub(r.asked) >= r.config.TickEvery {
 		if err := r.ask(ctx); err != nil {
 			return err
 		}
@@ -51,27 +48,36 @@ func (r *Relay) ask(ctx context.Context) error {
 		r.metrics.failures.Inc()
 		return fmt.Errorf("relay: read the extent of the log: %w", err)
 	}
-	r.goal, r.asked = &goal{state, asked}, asked
+	r.goals, r.asked = append(r.goals, goal{state, asked}), asked
+	if len(r.goals) > maxGoals {
+		r.goals = r.goals[1:]
+	}
 	return nil
 }
 
+// tick sends one for the newest goal that was reached.
 func (r *Relay) tick(ctx context.Context) error {
-	if !r.reached(r.goal.state) {
+	n := 0
+	for n < len(r.goals) && r.reached(r.goals[n].state) {
+		n++
+	}
+	if n == 0 {
 		return nil
 	}
+	goal := r.goals[n-1]
 	tick := events.Tick{
-		Sequence:      r.goal.state.Last,
-		AsOf:          events.TimestampOf(r.goal.asked),
-		StreamCreated: events.TimestampOf(r.goal.state.Created),
-		Relay:         r.config.Name,
+		Sequence: goal.state.Last, AsOf: events.TimestampOf(goal.asked),
+		// So it is not before AsOf, even if somebody sets the clock.
+		Written:       events.TimestampOf(goal.asked.Add(max(0, r.config.Now().Sub(goal.asked)))),
+		StreamCreated: events.TimestampOf(goal.state.Created), Relay: r.config.Name,
 	}
 	if err := r.config.Log.PublishTick(ctx, tick); err != nil {
 		r.metrics.failures.Inc()
 		return fmt.Errorf("relay: publish tick %d: %w", tick.Sequence, err)
 	}
 	r.metrics.ticks.Inc()
-	r.ticked.Store(r.goal.asked.UnixMilli())
-	r.goal = nil
+	r.ticked.Store(goal.asked.UnixMilli())
+	r.goals = r.goals[n:]
 	return nil
 }
 

@@ -1,11 +1,12 @@
 // Package freshness tells how old the newest word of the relay is, although the
 // clocks of relay and gateway differ and the line between them may stall.
 //
-// A tick says by the relay's clock when it was true. The difference between our
-// clock at its arrival and that is the clocks' offset plus the delay on the way.
-// The offset stays, the delay varies and is never negative: so the smallest
-// difference seen is taken for the offset, and what a tick has above it is delay.
-// Ticks that a frozen line delivers late are therefore old when they arrive.
+// A tick says by the relay's clock when it was true and when it was written. The
+// difference between our clock at its arrival and the latter is the clocks' offset
+// plus the delay on the way. The offset stays, the delay varies and is never
+// negative: so the smallest difference seen is taken for the offset, and what a tick
+// has above it is delay. Ticks that a frozen line delivers late are therefore old
+// when they arrive.
 //
 // The offset is forgotten slowly, so that clocks may drift, and at once when the
 // relay's clock was set back: that is when the difference stays high for a while
@@ -35,8 +36,9 @@ const Unproven time.Duration = -1
 type Tick struct {
 	// Relay tells the clocks apart that ticks are stamped with.
 	Relay string
-	// AsOf is when the tick was true, by the relay's clock.
-	AsOf time.Duration
+	// AsOf is when the tick was true, and Written when it was written, by the relay's
+	// clock.
+	AsOf, Written time.Duration
 	// Arrived is our own clock, counting from anywhere.
 	Arrived time.Duration
 	// Within says that the tick was written at most so long before it arrived;
@@ -62,7 +64,7 @@ type clock struct {
 // ok if that cannot be told; wantsProof then, and when the tick looks delayed,
 // asks that the next ticks come with a proof.
 func (e *Estimator) Observe(t Tick) (trueAt time.Duration, ok, wantsProof bool) {
-	difference := t.Arrived - t.AsOf
+	difference := t.Arrived - t.Written
 	proven := t.Within != Unproven && t.Within <= proof
 	c := e.relays[t.Relay]
 	if c == nil {
@@ -70,7 +72,7 @@ func (e *Estimator) Observe(t Tick) (trueAt time.Duration, ok, wantsProof bool) 
 			return 0, false, true
 		}
 		e.add(t.Relay, &clock{offset: difference, heard: t.Arrived})
-		return t.Arrived, true, false
+		return t.AsOf + difference, true, false
 	}
 	c.offset += time.Duration((t.Arrived - c.heard).Seconds() * float64(drift))
 	c.heard = t.Arrived

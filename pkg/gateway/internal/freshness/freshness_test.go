@@ -14,6 +14,7 @@ import (
 type line struct {
 	estimator freshness.Estimator
 	offset    time.Duration // what its clock shows when ours shows 0
+	late      time.Duration // how long after they were true it writes ticks
 	newest    time.Duration // the latest moment at which a tick is known true
 	wants     bool
 }
@@ -25,7 +26,7 @@ func (l *line) tick(at, delay time.Duration) (age time.Duration, ok bool) {
 
 func (l *line) tickWithin(at, delay, within time.Duration) (age time.Duration, ok bool) {
 	trueAt, ok, wants := l.estimator.Observe(freshness.Tick{
-		Relay: "relay-1", AsOf: at + l.offset, Arrived: at + delay, Within: within,
+		Relay: "relay-1", AsOf: at + l.offset - l.late, Written: at + l.offset, Arrived: at + delay, Within: within,
 	})
 	l.wants = wants
 	if !ok {
@@ -52,6 +53,20 @@ func TestOffsetCancelsAndDelayDoesNot(t *testing.T) {
 			if want := 120*time.Second - at; age < want-50*time.Millisecond || !l.wants {
 				t.Fatalf("offset %v: tick of %v flushed at 2m: age %v, want %v; wants proof: %v", offset, at, age, want, l.wants)
 			}
+		}
+	}
+}
+
+// TestLatenessIsAge is a relay that lags: what it writes is written at once and was
+// true some time ago.
+func TestLatenessIsAge(t *testing.T) {
+	t.Parallel()
+	l := line{late: 3 * time.Second}
+	for second := 10; second < 60; second++ {
+		at := time.Duration(second) * time.Second
+		age, ok := l.tick(at, 3*time.Millisecond)
+		if want := l.late + 20*time.Millisecond; !ok || age < l.late || age > want {
+			t.Fatalf("tick after %v, written %v late: age %v, ok %v", at, l.late, age, ok)
 		}
 	}
 }
@@ -141,7 +156,7 @@ func TestRelaysAreForgotten(t *testing.T) {
 	var e freshness.Estimator
 	for i := range 1000 {
 		at := time.Duration(i) * time.Second
-		if _, ok, _ := e.Observe(freshness.Tick{Relay: strconv.Itoa(i), AsOf: at, Arrived: at, Within: 0}); !ok {
+		if _, ok, _ := e.Observe(freshness.Tick{Relay: strconv.Itoa(i), AsOf: at, Written: at, Arrived: at, Within: 0}); !ok {
 			t.Fatalf("relay %d is not heard", i)
 		}
 	}

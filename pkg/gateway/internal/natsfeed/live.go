@@ -2,6 +2,7 @@ package natsfeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -75,16 +76,19 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 	}
 }
 
-// lookUp looks whether NATS was away, and asks a stream of which nothing is heard
-// whether there is something.
+// lookUp looks whether NATS was away, and asks a stream of which nothing is heard, or
+// what was heard before, whether there is something.
 func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 	if r.feed.conn.Stats().Reconnects != reconnects {
 		return errReconnected
 	}
 	if time.Since(r.heard) < r.patience {
+		if r.doubtful {
+			return r.ask(ctx)
+		}
 		return nil
 	}
-	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
+	tick, err := r.near.stored(ctx, getRequest{LastFor: events.SubjectTick})
 	switch {
 	case err != nil:
 		return err
@@ -100,11 +104,11 @@ func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 // origin says so. A stream that does not answer leaves them without a proof, and
 // the sink asks again.
 func (r *reader) prove(ctx context.Context) error {
-	if r.mirrored {
+	if r.origin.mirrored {
 		return r.ask(ctx)
 	}
 	asked := time.Now()
-	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
+	tick, err := r.near.stored(ctx, getRequest{LastFor: events.SubjectTick})
 	if err == nil {
 		r.probe = probe{asked: asked, last: max(tick.Sequence, r.at.sequence)}
 	} else {
@@ -127,6 +131,7 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 		return nil //nolint:nilerr // it is no message of ours
 	}
 	if sequence <= r.at.sequence {
+		r.doubtful = true // it was loaded too, or the numbers have begun again
 		return nil
 	}
 	if sequence > r.at.sequence+1 && !r.isNext(subject, before) {
@@ -134,8 +139,18 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 			return err
 		}
 	}
-	r.apply(subject, sequence, m.Data)
 	r.heard, r.patience = time.Now(), silence
+	if r.doubtful || r.origin.away {
+		// The stream may have been made anew, the hub's meanwhile too.
+		if err := r.ask(ctx); err != nil {
+			return err
+		}
+		if r.origin.away && subject == events.SubjectTick {
+			r.at.sequence = sequence // it may be of either
+			return nil
+		}
+	}
+	r.apply(subject, sequence, m.Data)
 	return nil
 }
 
@@ -148,17 +163,25 @@ func (r *reader) isNext(subject string, before uint64) bool {
 
 // verify asks the stream whether it holds a revocation between what was applied
 // and a message. The sequences between are those of other tenants, or of what got
-// lost.
+// lost. At a store the message may have come from the hub and be further than the
+// mirror is: then the hub knows.
 func (r *reader) verify(ctx context.Context, subject string, sequence uint64) error {
-	// A mirror that has not come so far does not count.
-	newest, err := r.stored(ctx, getRequest{LastFor: subject})
+	err := r.verifyAt(ctx, r.near, subject, sequence)
+	if r.origin.mirrored && errors.Is(err, errBehind) {
+		err = r.verifyAt(ctx, r.origin.source, subject, sequence)
+	}
+	return err
+}
+
+func (r *reader) verifyAt(ctx context.Context, at source, subject string, sequence uint64) error {
+	newest, err := at.stored(ctx, getRequest{LastFor: subject})
 	if err != nil {
 		return err
 	}
 	if newest.Sequence < sequence {
 		return fmt.Errorf("%w: %d was heard of %s, and the stream holds it up to %d", errBehind, sequence, subject, newest.Sequence)
 	}
-	next, err := r.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
+	next, err := at.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
 	if err != nil {
 		return err
 	}

@@ -86,8 +86,10 @@
 // POS_REVOCATIONS stores.
 //
 // At the server of a store, which mirrors POS_REVOCATIONS from a hub, it asks the hub
-// too how far the stream goes, since a mirror proves nothing about its own age: on
-// $JS.DOMAIN.API.STREAM.INFO.POS_REVOCATIONS, DOMAIN being the hub's.
+// too how far the stream goes, since a mirror proves nothing about its own age, and
+// reads there what the mirror does not have yet: on the subjects above that begin
+// with $JS.API, with $JS.DOMAIN.API instead, DOMAIN being the hub's. What it hears on
+// pos.v1.live.> has to come from the hub.
 //
 // # Promise
 //

@@ -410,6 +410,28 @@ func TestNATSStreamMadeAnew(t *testing.T) {
 	eventually(t, "the new stream is all there is", func() bool { return r.Stats().Entries == 1 && r.Ready() == nil })
 }
 
+// TestNATSStreamMadeAnewAndSoonAsLong is of a stream that stands at the gateway's
+// position again before the gateway wonders that nothing is new.
+func TestNATSStreamMadeAnewAndSoonAsLong(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	for i := range 5 {
+		h.revoke("shop", fmt.Sprint("old-", i))
+	}
+	stop := h.relay()
+	r := h.gateway(nil).ready(t)
+	stop()
+	h.recreate()
+	for i := range 50 {
+		h.revoke("shop", fmt.Sprint("s", i))
+	}
+	defer h.relay()()
+	eventually(t, "the first of the new stream is refused", func() bool {
+		return r.check(r.issuer.Token("shop", "anna", "s0")) == gateway.ReasonRevoked
+	})
+	eventually(t, "the new stream is all there is", func() bool { return r.Stats().Entries == 50 && r.Ready() == nil })
+}
+
 func TestNATSServerRestarts(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)

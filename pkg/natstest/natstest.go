@@ -22,7 +22,8 @@ func Leaks() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreAnyFunction(source + ".(*msgBlock).flushLoop"),
 		goleak.IgnoreAnyFunction(source + ".(*fileStore).flushStreamStateLoop"),
-		// It waits for a hub that is gone.
+		// They wait for a hub that is gone.
+		goleak.IgnoreAnyFunction(source + ".(*stream).setupMirrorConsumer.func3"),
 		goleak.IgnoreAnyFunction(source + ".(*stream).tryDeleteSourcingConsumer.func1"),
 		goleak.IgnoreAnyFunction(source + "/ats.Register.func1"),
 	}

@@ -2,15 +2,19 @@ package natsusers_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/posse-pos/posse/pkg/natstest"
 )
 
-// Users of accounts.conf. STORE is a server; TestStore has it.
+// Users of accounts.conf. STORE is a server: TestAStoreMayDoNothingElse has it.
 var users = []string{"recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "operator", "system"}
 
 // only are the users who may, or nobody.
@@ -146,6 +150,96 @@ func TestEachUserMayDoNothingElse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// atHub are subjects of the hub's JetStream, as a store asks for it.
+var atHub = []string{
+	"$JS.hub.API.STREAM.INFO.POS_REVOCATIONS",
+	"$JS.hub.API.STREAM.MSG.GET.POS_REVOCATIONS",
+	"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS",
+	"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c",
+	"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop",
+	"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.other",
+	"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.*",
+	"$JS.hub.API.CONSUMER.DURABLE.CREATE.POS_REVOCATIONS.c",
+	"$JS.hub.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.c",
+	"$JS.hub.API.CONSUMER.DELETE.POS_REVOCATIONS.c",
+	"$JS.hub.API.STREAM.MSG.GET.POS_SESSIONS",
+	"$JS.hub.API.STREAM.INFO.POS_SESSIONS",
+	"$JS.hub.API.CONSUMER.MSG.NEXT.POS_SESSIONS.c",
+	"$JS.hub.API.STREAM.PURGE.POS_REVOCATIONS",
+	"$JS.hub.API.STREAM.DELETE.POS_REVOCATIONS",
+}
+
+// TestAStoresGatewayMayDoNothingElse tries everything at the store's server.
+func TestAStoresGatewayMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tried := newTrial(t, s.start("leaf.conf", leafOf(natstest.FreeAddress(t))).URL(), s.seed("store_gateway"))
+	may := []string{
+		"pos.v1.touch.shop.ann.till-1", "pos.v1.gateway.g1",
+		"$JS.API.STREAM.INFO.POS_REVOCATIONS", "$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",
+		"$JS.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop",
+		"$JS.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.c", "$JS.API.CONSUMER.DELETE.POS_REVOCATIONS.c",
+		"$JS.hub.API.STREAM.INFO.POS_REVOCATIONS", "$JS.hub.API.STREAM.MSG.GET.POS_REVOCATIONS",
+		"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop",
+		"$JS.hub.API.CONSUMER.MSG.NEXT.POS_REVOCATIONS.c", "$JS.hub.API.CONSUMER.DELETE.POS_REVOCATIONS.c",
+	}
+	for _, subject := range slices.AppendSeq(slices.Clone(atHub), maps.Keys(publishes)) {
+		if got := tried.publish(subject); got != slices.Contains(may, subject) {
+			t.Errorf("publish on %s: allowed is %t", subject, got)
+		}
+	}
+	may = []string{"pos.v1.live.tick", "pos.v1.live.revocation.shop", "pos.v1.rollcall"}
+	for subject := range hears {
+		if got := tried.subscribe(subject); got != slices.Contains(may, subject) {
+			t.Errorf("listen to %s: allowed is %t", subject, got)
+		}
+	}
+}
+
+// TestAStoreMayDoNothingElse has a store's server ask the hub whatever somebody likes
+// who may do everything at the store.
+func TestAStoreMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	where := newSite(t)
+	where.rewrite("leaf.conf", `publish: [ "$JS.API.>", "$JS.hub.API.STREAM.INFO.POS_REVOCATIONS" ]`, `publish: ">"`)
+	s := newStoreAt(where)
+	conn := s.connect(s.leaf.URL(), "store_operator").JetStream().Conn()
+	answers, inbox := make(chan *nats.Msg, 2*len(atHub)), s.inbox("store_operator")+".answers."
+	_, err := conn.ChanSubscribe(inbox+"*", answers)
+	s.must(err)
+	may := []string{
+		"$JS.hub.API.STREAM.INFO.POS_REVOCATIONS",
+		"$JS.hub.API.STREAM.MSG.GET.POS_REVOCATIONS",
+		"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS", // of the mirror
+		"$JS.hub.API.CONSUMER.CREATE.POS_REVOCATIONS.c.pos.v1.revocation.shop",
+		"$JS.hub.API.CONSUMER.DELETE.POS_REVOCATIONS.c",
+	}
+	// Those that are not answered go first, so that they would be when the others are.
+	mayNot := slices.DeleteFunc(slices.Clone(atHub), func(subject string) bool {
+		// A consumer answers that itself, if there is one.
+		return slices.Contains(may, subject) || strings.Contains(subject, ".MSG.NEXT.")
+	})
+	asked := slices.Concat(mayNot, may)
+	for i, subject := range asked {
+		s.must(conn.PublishRequest(subject, inbox+strconv.Itoa(i), nil))
+	}
+	answered := map[string]bool{}
+	for len(answered) < len(may) {
+		answer := <-answers
+		if answer.Header.Get("Status") != "" {
+			continue // nobody is there, as far as the store may know
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(answer.Subject, inbox))
+		s.must(err)
+		answered[asked[i]] = true
+	}
+	for _, subject := range asked {
+		if answered[subject] != slices.Contains(may, subject) {
+			t.Errorf("%s: answered is %t", subject, answered[subject])
+		}
 	}
 }
 

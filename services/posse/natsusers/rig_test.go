@@ -2,12 +2,11 @@ package natsusers_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +57,18 @@ func (s *site) must(err error) {
 func (s *site) start(config string, options ...natstest.Option) *natstest.Server {
 	s.t.Helper()
 	return natstest.Start(s.t, append([]natstest.Option{natstest.WithConfigFile(filepath.Join(s.dir, config))}, options...)...)
+}
+
+// rewrite replaces what stands once in a configuration.
+func (s *site) rewrite(config, old, replacement string) {
+	s.t.Helper()
+	file := filepath.Join(s.dir, config)
+	text, err := os.ReadFile(file)
+	s.must(err)
+	if n := strings.Count(string(text), old); n != 1 {
+		s.t.Fatalf("%s has %q %d times", config, old, n)
+	}
+	s.must(os.WriteFile(file, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
 }
 
 func (s *site) seed(user string) string { return filepath.Join(s.dir, user+".nk") }
@@ -141,81 +152,5 @@ func leafListener(port int) natstest.Option {
 func leafOf(address string) natstest.Option {
 	return natstest.WithOptions(func(o *server.Options) {
 		o.LeafNode.Remotes[0].URLs = []*url.URL{{Scheme: "nats-leaf", Host: address}}
-		o.LeafNode.ReconnectInterval = 100 * time.Millisecond
 	})
-}
-
-// line is the line between a store and its hub. Cut, it ends what goes over it and
-// lets nothing new through.
-type line struct {
-	t        *testing.T
-	listener net.Listener
-	target   string
-
-	mu      sync.Mutex
-	cut     bool
-	conns   []net.Conn
-	workers sync.WaitGroup
-}
-
-func newLine(t *testing.T, target string) *line {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &line{t: t, listener: listener, target: target}
-	l.workers.Go(l.accept)
-	t.Cleanup(func() {
-		_ = listener.Close()
-		l.set(true)
-		l.workers.Wait()
-	})
-	return l
-}
-
-func (l *line) address() string { return l.listener.Addr().String() }
-
-func (l *line) accept() {
-	for {
-		store, err := l.listener.Accept()
-		if err != nil {
-			return
-		}
-		hub, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.target)
-		if err != nil || !l.add(store, hub) {
-			_ = store.Close()
-			continue
-		}
-		l.workers.Go(func() { move(store, hub) })
-		l.workers.Go(func() { move(hub, store) })
-	}
-}
-
-func (l *line) add(conns ...net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cut {
-		_ = conns[1].Close()
-		return false
-	}
-	l.conns = append(l.conns, conns...)
-	return true
-}
-
-func (l *line) set(cut bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.cut = cut
-	if cut {
-		for _, conn := range l.conns {
-			_ = conn.Close()
-		}
-		l.conns = nil
-	}
-}
-
-func move(to, from net.Conn) {
-	_, _ = io.Copy(to, from)
-	_, _ = to.Close(), from.Close()
 }

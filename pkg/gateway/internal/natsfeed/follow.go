@@ -9,13 +9,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/gateway/internal/feed"
 )
 
 const (
 	apiTimeout = 2 * time.Second
-	// look is how often the reader looks up from a silent line.
+	// look is how often the reader looks up from a silent line, and whether there is
+	// one.
 	look = 250 * time.Millisecond
 	// silence is how long a line that should tick is silent before the reader
 	// asks whether it misses something; it asks less often the longer it lasts.
@@ -25,7 +28,7 @@ const (
 	// doubles while tries fail, so that a fleet does not hold down a server that
 	// comes up.
 	retryPause  = 250 * time.Millisecond
-	maxDoubling = 3
+	maxDoubling = 2
 )
 
 var (
@@ -61,9 +64,16 @@ func (p probe) within(sequence uint64) time.Duration {
 // it has not heard: at the start, after NATS was away, and when a message is
 // missing. Core NATS promises no delivery, so each message has to prove by its
 // sequences that nothing stands between it and the one before.
+//
+// At a store it hears the hub's stream, whose numbers are those of the mirror.
 func (f *Feed) Follow(ctx context.Context, sink feed.Sink) error {
-	r := &reader{feed: f, sink: sink, origin: &origin{feed: f}}
+	r := &reader{feed: f, sink: sink, near: source{js: f.js, api: jetstream.DefaultAPIPrefix}, origin: &origin{log: f.log}}
 	for ctx.Err() == nil {
+		if !f.conn.IsConnected() { // nats.go sees to that, and spreads a fleet
+			r.failures = 0
+			rest(ctx, look)
+			continue
+		}
 		err := r.read(ctx)
 		if errors.Is(err, feed.ErrRestart) {
 			return err
@@ -103,14 +113,15 @@ type reader struct {
 	probe probe
 	wants bool // the sink wants a proof of age
 
+	doubtful bool      // something was heard whose number had passed
 	foreign  sync.Once // says that somebody else publishes on the line
 	failures int       // tries in a row that did not come to hear
 
 	heard    time.Time     // when something was applied that was heard, or looked for
 	patience time.Duration // until the stream is asked whether there is something
 
-	origin   *origin
-	mirrored bool // the stream is a store's mirror of the origin
+	near   source // the stream of the server that the gateway is connected to
+	origin *origin
 }
 
 // read loads and then hears, until something is wrong. It listens before it loads,
@@ -134,22 +145,21 @@ func (r *reader) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	asked := time.Now()
-	stream, err := r.feed.js.Stream(ctx, events.StreamRevocations)
+	stream, err := r.near.js.Stream(ctx, events.StreamRevocations)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", events.StreamRevocations, err)
 	}
 	info := stream.CachedInfo()
-	if info.Config.RePublish == nil {
-		return errSilent
-	}
 	if r.at.created.IsZero() {
 		r.at.created = info.Created
 	}
-	if !r.at.created.Equal(info.Created) || info.State.LastSeq < r.at.sequence {
+	r.origin.learn(r.feed.conn, info)
+	// A mirror may be behind what was heard of its origin.
+	if !r.at.created.Equal(info.Created) || !r.origin.mirrored && info.State.LastSeq < r.at.sequence {
 		return fmt.Errorf("%w: it was created at %s and ends at %d, not at %s and %d or later", feed.ErrRestart,
 			info.Created.Format(time.RFC3339Nano), info.State.LastSeq, r.at.created.Format(time.RFC3339Nano), r.at.sequence)
 	}
-	r.mirrored = info.Config.Mirror != nil
+	r.doubtful = false
 	last, known, err := r.origin.end(ctx, info)
 	if known {
 		r.probe = probe{asked: asked, last: last}

@@ -2,9 +2,11 @@ package natsfeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -54,6 +56,10 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 	r.heard, r.patience = time.Now(), silence
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
+	ctx, cancel := context.WithCancel(ctx)
+	question := &question{reader: r, answers: make(chan *probe, 1)}
+	defer question.asking.Wait()
+	defer cancel()
 	for {
 		var err error
 		select {
@@ -61,6 +67,11 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 			return ctx.Err()
 		case m := <-l.messages:
 			err = r.take(ctx, m)
+		case p := <-question.answers:
+			question.open = false
+			if p != nil {
+				r.probe = *p
+			}
 		case <-ticker.C:
 			err = r.lookUp(ctx, reconnects)
 		}
@@ -69,23 +80,26 @@ func (r *reader) hear(ctx context.Context, l *line, reconnects uint64) error {
 		}
 		if r.wants {
 			r.wants = false
-			if err := r.prove(ctx); err != nil {
+			if err := r.prove(ctx, question); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// lookUp looks whether NATS was away, and asks a stream of which nothing is heard
-// whether there is something.
+// lookUp looks whether NATS was away, and asks a stream of which nothing is heard, or
+// what was heard before, whether there is something.
 func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 	if r.feed.conn.Stats().Reconnects != reconnects {
 		return errReconnected
 	}
 	if time.Since(r.heard) < r.patience {
+		if r.doubtful {
+			return r.ask(ctx)
+		}
 		return nil
 	}
-	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
+	tick, err := r.near.stored(ctx, getRequest{LastFor: events.SubjectTick})
 	switch {
 	case err != nil:
 		return err
@@ -100,18 +114,38 @@ func (r *reader) lookUp(ctx context.Context, reconnects uint64) error {
 // prove finds out which ticks to come were written from now on: of a mirror the
 // origin says so. A stream that does not answer leaves them without a proof, and
 // the sink asks again.
-func (r *reader) prove(ctx context.Context) error {
-	if r.mirrored {
+func (r *reader) prove(ctx context.Context, q *question) error {
+	if r.origin.mirrored {
 		return r.ask(ctx)
 	}
-	asked := time.Now()
-	tick, err := r.stored(ctx, getRequest{LastFor: events.SubjectTick})
-	if err == nil {
-		r.probe = probe{asked: asked, last: max(tick.Sequence, r.at.sequence)}
-	} else {
-		r.feed.log.DebugContext(ctx, "the age of ticks cannot be proven", slog.Any("error", err))
-	}
+	q.ask(ctx)
 	return nil
+}
+
+// question is one to the stream, whose answer is not waited for: on a slow line that
+// would make old what is heard meanwhile.
+type question struct {
+	reader  *reader
+	open    bool        // it was asked and not answered
+	answers chan *probe // nil for none; has room for one
+	asking  sync.WaitGroup
+}
+
+func (q *question) ask(ctx context.Context) {
+	if q.open {
+		return
+	}
+	q.open = true
+	near, log, at, asked := q.reader.near, q.reader.feed.log, q.reader.at.sequence, time.Now()
+	q.asking.Go(func() {
+		tick, err := near.stored(ctx, getRequest{LastFor: events.SubjectTick})
+		if err != nil {
+			log.DebugContext(ctx, "the age of ticks cannot be proven", slog.Any("error", err))
+			q.answers <- nil
+			return
+		}
+		q.answers <- &probe{asked: asked, last: max(tick.Sequence, at)}
+	})
 }
 
 // take applies a message, unless it was loaded before it was heard. The error is
@@ -128,6 +162,7 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 		return nil //nolint:nilerr // it is no message of ours
 	}
 	if sequence <= r.at.sequence {
+		r.doubtful = true // it was loaded too, or the numbers have begun again
 		return nil
 	}
 	if sequence > r.at.sequence+1 && !r.isNext(subject, before) {
@@ -135,8 +170,18 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 			return err
 		}
 	}
-	r.apply(feed.Message{Subject: subject, Data: m.Data, Stored: storedAt(m)}, sequence)
 	r.heard, r.patience = time.Now(), silence
+	if r.doubtful || r.origin.away {
+		// The stream may have been made anew, the hub's meanwhile too.
+		if err := r.ask(ctx); err != nil {
+			return err
+		}
+		if r.origin.away && subject == events.SubjectTick {
+			r.at.sequence = sequence // it may be of either
+			return nil
+		}
+	}
+	r.apply(feed.Message{Subject: subject, Data: m.Data, Stored: storedAt(m)}, sequence)
 	return nil
 }
 
@@ -161,17 +206,25 @@ func (r *reader) isNext(subject string, before uint64) bool {
 
 // verify asks the stream whether it holds a revocation between what was applied
 // and a message. The sequences between are those of other tenants, or of what got
-// lost.
+// lost. At a store the message may have come from the hub and be further than the
+// mirror is: then the hub knows.
 func (r *reader) verify(ctx context.Context, subject string, sequence uint64) error {
-	// A mirror that has not come so far does not count.
-	newest, err := r.stored(ctx, getRequest{LastFor: subject})
+	err := r.verifyAt(ctx, r.near, subject, sequence)
+	if r.origin.mirrored && errors.Is(err, errBehind) {
+		err = r.verifyAt(ctx, r.origin.source, subject, sequence)
+	}
+	return err
+}
+
+func (r *reader) verifyAt(ctx context.Context, at source, subject string, sequence uint64) error {
+	newest, err := at.stored(ctx, getRequest{LastFor: subject})
 	if err != nil {
 		return err
 	}
 	if newest.Sequence < sequence {
 		return fmt.Errorf("%w: %d was heard of %s, and the stream holds it up to %d", errBehind, sequence, subject, newest.Sequence)
 	}
-	next, err := r.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
+	next, err := at.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
 	if err != nil {
 		return err
 	}

@@ -25,37 +25,46 @@ const (
 
 // load applies what the stream holds of the gateway's revocations after what was
 // applied: one by one if they are few, as they are after a moment without NATS,
-// and with a consumer if they are many.
+// and with a consumer if they are many. What a store's mirror does not have yet it
+// loads from the hub.
 func (r *reader) load(ctx context.Context) error {
 	// Before anything is read, it is known that the stream is still the one that
 	// the position is of.
 	if err := r.ask(ctx); err != nil {
 		return err
 	}
-	for range few {
-		next, err := r.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
-		if err != nil {
+	if err := r.loadFrom(ctx, r.near); err != nil {
+		return err
+	}
+	if r.origin.ahead {
+		if err := r.loadFrom(ctx, r.origin.source); err != nil {
 			return err
 		}
-		if next.Sequence == 0 {
-			r.sink.CaughtUp()
-			return nil
-		}
-		r.apply(feed.Message{Subject: next.Subject, Data: next.Data}, next.Sequence)
-	}
-	if err := r.loadMany(ctx); err != nil {
-		return err
 	}
 	r.sink.CaughtUp()
 	return nil
 }
 
-func (r *reader) loadMany(ctx context.Context) error {
-	consumer, err := r.consume(ctx)
+func (r *reader) loadFrom(ctx context.Context, from source) error {
+	for range few {
+		next, err := from.stored(ctx, getRequest{Sequence: r.at.sequence + 1, NextFor: r.revocations()})
+		if err != nil {
+			return err
+		}
+		if next.Sequence == 0 {
+			return nil
+		}
+		r.apply(feed.Message{Subject: next.Subject, Data: next.Data}, next.Sequence)
+	}
+	return r.loadMany(ctx, from)
+}
+
+func (r *reader) loadMany(ctx context.Context, from source) error {
+	consumer, err := r.consume(ctx, from)
 	if err != nil {
 		return err
 	}
-	defer r.forget(ctx, consumer.CachedInfo().Name)
+	defer r.forget(ctx, from, consumer.CachedInfo().Name)
 	if consumer.CachedInfo().NumPending == 0 {
 		return nil
 	}
@@ -63,10 +72,10 @@ func (r *reader) loadMany(ctx context.Context) error {
 }
 
 // forget makes room for the consumer of another gateway.
-func (r *reader) forget(ctx context.Context, consumer string) {
+func (r *reader) forget(ctx context.Context, from source, consumer string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiTimeout)
 	defer cancel()
-	if err := r.feed.js.DeleteConsumer(ctx, events.StreamRevocations, consumer); err != nil {
+	if err := from.js.DeleteConsumer(ctx, events.StreamRevocations, consumer); err != nil {
 		r.feed.log.DebugContext(ctx, "consumer is left to the server", slog.Any("error", err))
 	}
 }
@@ -109,7 +118,7 @@ func (r *reader) drain(ctx context.Context, consumer jetstream.Consumer) error {
 // consume makes a consumer that starts after what was applied. Its one filter is
 // part of the subject on which it is asked for, so that a server can let a gateway
 // read its own tenant and nobody else's.
-func (r *reader) consume(ctx context.Context) (jetstream.Consumer, error) {
+func (r *reader) consume(ctx context.Context, from source) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	cfg := jetstream.ConsumerConfig{
@@ -123,7 +132,7 @@ func (r *reader) consume(ctx context.Context) (jetstream.Consumer, error) {
 	if r.at.sequence > 0 {
 		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.at.sequence+1
 	}
-	consumer, err := r.feed.js.CreateConsumer(ctx, events.StreamRevocations, cfg)
+	consumer, err := from.js.CreateConsumer(ctx, events.StreamRevocations, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", events.StreamRevocations, err)
 	}

@@ -25,16 +25,22 @@ type storedMessage struct {
 	Data     []byte `json:"data"`
 }
 
+// source is POS_REVOCATIONS on one server.
+type source struct {
+	js  jetstream.JetStream
+	api string // begins the subjects of requests to it, and ends with a dot
+}
+
 // stored asks the stream's leader: a replica, which might answer a direct get, may
 // be behind.
-func (r *reader) stored(ctx context.Context, get getRequest) (storedMessage, error) {
+func (s source) stored(ctx context.Context, get getRequest) (storedMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	request, err := json.Marshal(get)
 	if err != nil {
 		return storedMessage{}, err
 	}
-	reply, err := r.feed.conn.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+events.StreamRevocations, request)
+	reply, err := s.js.Conn().RequestWithContext(ctx, s.api+"STREAM.MSG.GET."+events.StreamRevocations, request)
 	if err != nil {
 		return storedMessage{}, fmt.Errorf("look into %s: %w", events.StreamRevocations, err)
 	}

@@ -13,8 +13,9 @@ type Clock struct {
 	now time.Time
 }
 
-// NewClock returns a clock that stands at this moment.
-func NewClock() *Clock { return &Clock{now: time.Now()} }
+// NewClock returns a clock that stands at this second, so that what a fact says of
+// the time, in milliseconds, equals what the clock says.
+func NewClock() *Clock { return &Clock{now: time.Now().Truncate(time.Second)} }
 
 // Now returns where the clock stands.
 func (c *Clock) Now() time.Time {

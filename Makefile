@@ -107,7 +107,7 @@ test-plain:
 	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(APART)'
 
 .PHONY: verify
-verify: verify-gen verify-fmt verify-modules lint ## fail on stale or unformatted files, lint, broken module boundaries
+verify: verify-gen verify-fmt verify-modules verify-api lint ## fail on stale or unformatted files, lint, broken module boundaries, a changed API
 
 # The state of the tree, without what is built or not ours.
 SNAPSHOT = find . -type f -not -path './.git/*' -not -path './bin/*' -not -path '*/node_modules/*' -not -path '*/artefacts/*' -print0 | sort -z | xargs -0 sha256sum
@@ -129,6 +129,11 @@ verify-modules:
 	@echo 'verify: module boundaries'
 	$(call each,go build ./... && go vet ./... && go mod tidy -diff)
 
+.PHONY: verify-api
+verify-api:
+	@echo 'verify: the API of the SDK'
+	@go run ./pkg/sdkapi
+
 .PHONY: lint
 lint: $(LINT) ## run golangci-lint on every module
 	@echo 'lint'
@@ -141,6 +146,10 @@ fmt: $(LINT) ## format the code
 .PHONY: gen
 gen: ## write the generated files anew
 	$(call each,go generate ./...)
+
+.PHONY: api
+api: ## record what was added to the API of the SDK
+	@go run ./pkg/sdkapi -record $(if $(BREAKING),all,additions)
 
 .PHONY: bench
 bench: build ## measure posse against the limits it could reach, as ratios

@@ -177,6 +177,84 @@ func ExampleHooks() {
 	// refuse to open one: true
 }
 
+// A middleware of one's own decides with AdmitRequest, and answers with WriteDenial.
+func ExampleGateway_AdmitRequest() {
+	g, _, issuer := example()
+	defer g.Close()
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		session, err := g.AdmitRequest(r)
+		if err != nil {
+			gateway.WriteDenial(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprintln(w, "hello", session.User)
+	}
+	for _, token := range []string{issuer.Token("shop", "anna", "session-1"), "not a token"} {
+		request := httptest.NewRequestWithContext(context.Background(), http.MethodGet, "/", http.NoBody)
+		request.Header.Set("Authorization", "Bearer "+token)
+		answer := httptest.NewRecorder()
+		handler(answer, request)
+		fmt.Println(answer.Code, answer.Header().Get("Content-Type"))
+	}
+	// Output:
+	// 200 text/plain
+	// 401 application/problem+json
+}
+
+// Requests that were verified elsewhere are activity too.
+func ExampleGateway_Touch() {
+	g, feed, _ := example()
+	g.Touch(gateway.Session{Tenant: "shop", User: "anna", ID: "session-1"}, gateway.Origin{IP: "203.0.113.9"})
+	g.Close() // sends what waits
+	for _, touch := range feed.Touches() {
+		fmt.Println(touch.User, touch.Session, touch.Personal.IP)
+	}
+	// Output: anna session-1 203.0.113.9
+}
+
+func ExampleGateway_Stats() {
+	g, feed, issuer := example()
+	defer g.Close()
+	feed.Revoke("shop", "session-1")
+	for _, session := range []string{"session-1", "session-2", "session-3"} {
+		_, _ = g.Check(issuer.Token("shop", "anna", session))
+	}
+	stats := g.Stats()
+	fmt.Println("revoked sessions:", stats.Entries)
+	fmt.Println("refused:", stats.Decisions[gateway.ReasonRevoked])
+	fmt.Println("admitted:", stats.Decisions[gateway.ReasonAllowed])
+	// Output:
+	// revoked sessions: 1
+	// refused: 1
+	// admitted: 2
+}
+
+// A test of a handler needs no gateway, only a session.
+func ExampleNewContext() {
+	handler := func(ctx context.Context) {
+		session, ok := gateway.FromContext(ctx)
+		fmt.Printf("%q %t\n", session.User, ok)
+	}
+	handler(gateway.NewContext(context.Background(), gateway.Session{Tenant: "shop", User: "anna", ID: "session-1"}))
+	handler(context.Background())
+	// Output:
+	// "anna" true
+	// "" false
+}
+
+// A proxy that passes the ids on in headers drops those that the client sent,
+// however they are spelled.
+func ExampleIsIdentityHeader() {
+	for _, name := range []string{gateway.HeaderUser, "x_user_id", "X-User-Name"} {
+		fmt.Println(name, gateway.IsIdentityHeader(name))
+	}
+	// Output:
+	// X-User-Id true
+	// x_user_id true
+	// X-User-Name false
+}
+
 func ExampleParseStalePolicy() {
 	policy, err := gateway.ParseStalePolicy("grace=15m")
 	fmt.Println(policy, err)

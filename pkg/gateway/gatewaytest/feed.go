@@ -33,6 +33,7 @@ type Feed struct {
 	log       []message
 	epoch     int // counts how often the stream was made anew
 	frozen    bool
+	released  int // how much of the log is delivered while it is frozen
 	sequence  uint64
 	last      map[string]uint64
 	created   time.Time
@@ -121,7 +122,7 @@ func (f *Feed) Recreate() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.epoch++
-	f.log = nil
+	f.log, f.released = nil, 0
 	f.changed.Broadcast()
 }
 
@@ -130,10 +131,24 @@ func (f *Feed) Recreate() {
 func (f *Feed) Freeze() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.frozen = true
+	f.frozen, f.released = true, f.end()
 }
 
-// Thaw delivers what was held back.
+// Step delivers the first of what is held back, to every gateway, and reports
+// whether there was something.
+func (f *Feed) Step() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.end() == len(f.log) {
+		return false
+	}
+	f.released++
+	f.changed.Broadcast()
+	f.wait()
+	return true
+}
+
+// Thaw delivers what is held back, and what comes.
 func (f *Feed) Thaw() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -238,7 +253,7 @@ func (f *Feed) send(subject string, payload any) {
 // deliver applies what the follower has not seen, without the lock: a gateway may
 // ask the feed for something while it applies.
 func (f *Feed) deliver(ctx context.Context, me *follower, sink feed.Sink, within time.Duration) {
-	for ctx.Err() == nil && !f.frozen && me.epoch == f.epoch && me.next < len(f.log) {
+	for ctx.Err() == nil && me.epoch == f.epoch && me.next < f.end() {
 		m := f.log[me.next]
 		if within != feed.Unproven {
 			within = f.now().Sub(m.sent)
@@ -251,16 +266,24 @@ func (f *Feed) deliver(ctx context.Context, me *follower, sink feed.Sink, within
 	}
 }
 
-// wait returns when all followers have everything.
+// end is how much of the log may be delivered.
+func (f *Feed) end() int {
+	if f.frozen {
+		return f.released
+	}
+	return len(f.log)
+}
+
+// wait returns when all followers have what may be delivered.
 func (f *Feed) wait() {
-	for !f.frozen && f.behind() {
+	for f.behind() {
 		f.changed.Wait()
 	}
 }
 
 func (f *Feed) behind() bool {
 	for each := range f.followers {
-		if each.epoch == f.epoch && each.next < len(f.log) {
+		if each.epoch == f.epoch && each.next < f.end() {
 			return true
 		}
 	}

@@ -30,12 +30,12 @@ type others struct{ relay, nats time.Time }
 
 func newClock(ours func() time.Time) *clock { return &clock{ours: ours, start: ours()} }
 
-// hear takes note of a tick: what the relay's clock and then that of NATS said at a
-// moment, which is counted from the start. Without a time of NATS there is no
+// hear takes note of a tick: what the relay's clock said when it was written, and
+// that of NATS when it was stored, at a moment that is counted from the start. Without a time of NATS there is no
 // majority, and nothing to learn.
-func (c *clock) hear(asOf events.Timestamp, stored time.Time, at time.Duration) {
+func (c *clock) hear(written events.Timestamp, stored time.Time, at time.Duration) {
 	if !stored.IsZero() {
-		c.others.Store(&others{relay: asOf.Time().Add(-at), nats: stored.Add(-at)})
+		c.others.Store(&others{relay: written.Time().Add(-at), nats: stored.Add(-at)})
 	}
 }
 

@@ -24,7 +24,8 @@ func (f *follower) tick(t events.Tick, m feed.Message) (wantsProof bool) {
 	})
 	f.advanceTo(t.Sequence, renewed)
 	if known {
-		f.clock.hear(t.AsOf, m.Stored, trueAt)
+		writtenAt := trueAt + time.Duration(t.Written-t.AsOf)*time.Millisecond
+		f.clock.hear(t.Written, m.Stored, writtenAt)
 		f.fresh(trueAt)
 	}
 	return wantsProof

@@ -48,7 +48,7 @@ build: ## build the one binary, bin/posse
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
 	@$(MAKE) $(PLAYWRIGHT)
-	@$(MAKE) -k test-race test-plain test-browser
+	@$(MAKE) -k test-race test-plain test-faults test-browser
 
 .PHONY: traefik
 traefik: $(TRAEFIK) ## build Traefik, for many minutes, and test its configuration
@@ -75,13 +75,22 @@ browser: ## drive the Sessions screen in a real browser
 BROWSER := ^TestScreenInTheBrowser$$
 # Gateways are examined for minutes, in which most of the machine waits.
 CONTRACT := ^(TestGatewaysThatKeepTheContract|TestEachFaultIsFound)$$
-APART    := $(BROWSER)|$(CONTRACT)
+FAULTS   := ^TestFaults$$
+APART    := $(BROWSER)|$(CONTRACT)|$(FAULTS)
 
 .PHONY: conformance
 conformance: ## examine gateways by the contract: posse's, the one in Node, and broken ones
 	@.ci/need node npm
 	@$(MAKE) $(NODE_GATEWAY)
 	@go test -count=1 -timeout=20m -run '$(CONTRACT)' ./services/posse/conformance
+
+# Faults are waited for, and what heals has five seconds for it: nothing else runs
+# meanwhile.
+.PHONY: faults test-faults
+faults: ## break what is between gateways and the log, in every way, and see what tills see
+	@go test -count=1 -v -timeout=20m -parallel=16 -run '$(FAULTS)' ./services/posse/faults
+test-faults:
+	@go test -timeout=20m -parallel=16 -run '$(FAULTS)' ./services/posse/faults
 
 .PHONY: test-browser
 test-browser:

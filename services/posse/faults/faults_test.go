@@ -48,21 +48,21 @@ type fault struct {
 
 var table = []fault{
 	{
-		name: "the line is cut", sees: [3]outcome{stops, stopsLater, passes},
+		name: "the line to NATS is cut", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.line.Cut()
 			time.Sleep(outage)
 			w.line.Open()
 		},
 	}, {
-		name: "the line is frozen: connections are accepted, and nothing arrives", sees: [3]outcome{stops, stopsLater, passes},
+		name: "the line is frozen: connections stay, and nothing arrives", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.line.Freeze()
 			time.Sleep(outage)
 			w.line.Open()
 		},
 	}, {
-		name: "the line is slow: a second each way", sees: [3]outcome{passes, passes, passes},
+		name: "the line is slow: everything takes a second, each way", sees: [3]outcome{passes, passes, passes},
 		play: func(w *world) {
 			w.line.Delay(time.Second)
 			time.Sleep(outage)
@@ -104,7 +104,7 @@ var table = []fault{
 			w.line.Open()
 		},
 	}, {
-		name: "… with a snapshot older than the policy allows", sees: [3]outcome{unavailable, unavailable, passes},
+		name: "… with a snapshot that is older than the policy allows", sees: [3]outcome{unavailable, unavailable, passes},
 		play: func(w *world) {
 			w.line.Cut()
 			w.restart(func() { time.Sleep(outage) })
@@ -144,13 +144,13 @@ var table = []fault{
 			time.Sleep(bound + time.Second)
 		},
 	}, {
-		name: "100,000 sessions end at once", sees: [3]outcome{passes, passes, passes},
+		name: "100,000 sessions are ended at once", sees: [3]outcome{passes, passes, passes},
 		play: func(w *world) {
 			w.endMany("burst", 100_000)
 			w.wait("all of them are known", func(s *till) bool { return s.gateway().Stats().Entries >= 100_000 })
 		},
 	}, {
-		name: "the gateway starts, and a million revocations are live", sees: [3]outcome{loads, loads, loads},
+		name: "the gateway starts, and a million ended sessions are to be refused", sees: [3]outcome{loads, loads, loads},
 		before: func(w *world) { w.endMany("old", 1_000_000) },
 		play: func(w *world) {
 			w.restart(func() {

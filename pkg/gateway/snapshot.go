@@ -13,14 +13,19 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/gateway/internal/denyset"
 )
 
-// snapshotInterval is how often the snapshot is written.
-const snapshotInterval = 30 * time.Second
+const (
+	// snapshotInterval is how often the snapshot is written.
+	snapshotInterval = 30 * time.Second
+	// writeAtOnce is how many bytes of it are written at a time.
+	writeAtOnce = 64 << 10
+)
 
 // A snapshot is a line that names the format, a line of JSON, the entries, and
 // the SHA-256 of all that. An entry is the lengths of tenant and session in a byte
@@ -99,27 +104,26 @@ func writeSnapshot(path string, header snapshotHeader, set *denyset.Set) error {
 }
 
 func encodeSnapshot(w io.Writer, header snapshotHeader, set *denyset.Set) error {
-	var entries []byte
-	for entry := range set.All() {
-		entries = appendEntry(entries, entry)
-		header.Entries++
-	}
+	// The set goes on changing, and the header has to say how many entries follow.
+	entries := slices.AppendSeq(make([]*denyset.Entry, 0, set.Len()), set.All())
+	header.Entries = len(entries)
 	line, err := json.Marshal(header)
 	if err != nil {
 		return err
 	}
 	hash := sha256.New()
-	out := bufio.NewWriter(w)
-	both := io.MultiWriter(out, hash)
-	for _, part := range [][]byte{[]byte(snapshotMagic), append(line, '\n'), entries} {
-		if _, err := both.Write(part); err != nil {
-			return err
-		}
+	out := bufio.NewWriterSize(io.MultiWriter(w, hash), writeAtOnce)
+	// What a write could not do, Flush reports.
+	_, _ = out.WriteString(snapshotMagic)
+	_, _ = out.Write(append(line, '\n'))
+	for _, entry := range entries {
+		_, _ = out.Write(appendEntry(out.AvailableBuffer(), entry))
 	}
-	if _, err := out.Write(hash.Sum(nil)); err != nil {
+	if err := out.Flush(); err != nil {
 		return err
 	}
-	return out.Flush()
+	_, err = w.Write(hash.Sum(nil))
+	return err
 }
 
 func appendEntry(to []byte, entry *denyset.Entry) []byte {

@@ -17,14 +17,16 @@ func benchCommand() *cli.Command {
 library does in the same run, as a ratio, and beside the aim. It judges nothing.
 
 The parts are ` + strings.Join(bench.Parts(), ", ") + `.
-All together take about a quarter of an hour; projector, screen and commands three
-to five minutes each, gateways and watchers two, and the others less than one.`,
+All together take about twenty minutes; projector, screen, commands and revocations
+three to five minutes each, gateways and watchers two, and the others less than one.`,
 		Flags: []cli.Flag{
 			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector, watchers, screen and commands"),
 			texts("only", "parts to measure, if not all"),
 			number("users", 200_000, "users in the log for the part commands"),
 			number("events", 2_000_000, "events in the log for the part commands"),
 			number("gateways", 1000, "gateways that the part gateways connects"),
+			number("revocations", 1_000_000, "live revocations that the part revocations fills the stream with"),
+			number("burst", 100_000, "revocations that it then adds at once"),
 			number("rounds", 3, "how often each comparison alternates; medians are printed"),
 			text("dir", "", "directory for the logs while they are measured (default: a temporary one)"),
 		},
@@ -32,14 +34,14 @@ to five minutes each, gateways and watchers two, and the others less than one.`,
 	}
 }
 
-// benchBusCommand is what the part gateways runs beside itself.
+// benchBusCommand is what the parts gateways and revocations run beside themselves.
 func benchBusCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "bench-bus",
 		Hidden: true,
-		Flags:  []cli.Flag{text("dir", "", "directory for the log")},
+		Flags:  []cli.Flag{text("dir", "", "directory for the log"), toggle("volatile", "do not sync what is written")},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			return bench.ServeBus(ctx, cmd.String("dir"), cmd.Root().Reader, cmd.Root().Writer)
+			return bench.ServeBus(ctx, cmd.String("dir"), cmd.Bool("volatile"), cmd.Root().Reader, cmd.Root().Writer)
 		},
 	}
 }
@@ -47,7 +49,7 @@ func benchBusCommand() *cli.Command {
 func runBench(ctx context.Context, cmd *cli.Command) error {
 	return bench.Run(ctx, bench.Config{
 		Postgres: cmd.String("postgres"), Dir: cmd.String("dir"), Only: cmd.StringSlice("only"),
-		Gateways: cmd.Int("gateways"),
-		Users:    cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
+		Gateways: cmd.Int("gateways"), Revocations: cmd.Int("revocations"), Burst: cmd.Int("burst"),
+		Users: cmd.Int("users"), Events: cmd.Int("events"), Rounds: cmd.Int("rounds"), Out: cmd.Root().Writer,
 	})
 }

@@ -49,6 +49,21 @@ func TestBenchGateways(t *testing.T) {
 	)
 }
 
+// TestBenchRevocations fills a stream and revokes a few sessions at once.
+func TestBenchRevocations(t *testing.T) {
+	t.Parallel()
+	expectRows(t, bench.Config{Only: []string{"revocations"}, Revocations: 2000, Burst: 1500, Rounds: 1, FleetWatched: time.Second},
+		`a gateway of the SDK loads them +[1-9][\d,]*/s`,
+		`  of each revocation +[1-9]\d* bytes`,
+		`size of the snapshot +0\.1 MB\n`,
+		`from New to Ready with it, NATS away +[0-9.]*[1-9][0-9.]*[mµ]?s\n`,
+		`as a relay stores them +[1-9][\d,]*/s`,
+		`hear of it: 1, which hold 2,000 revocations\n +until all are in the log +[0-9.]*[1-9][0-9.]*m?s\n`,
+		`hear of it: 10, which hold 0 revocations\n +until all are in the log +[0-9.]*[1-9][0-9.]*m?s\n`,
+		`good sessions refused meanwhile +\d+ of [1-9]\d* +aim 0\n`,
+	)
+}
+
 // expectRows runs a part against a database of its own.
 func expectRows(t *testing.T, config bench.Config, rows ...string) {
 	t.Helper()

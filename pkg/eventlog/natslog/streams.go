@@ -111,6 +111,8 @@ func (c Config) revocations() jetstream.StreamConfig {
 		AllowMsgTTL: true,
 		AllowRollup: true,
 		AllowDirect: true,
+		// So a relay stores a burst before gateways go stale.
+		AllowAtomicPublish: true,
 		// Gateways hear on core NATS what is stored, and have a consumer only while
 		// they load: ten thousand consumers cost a server more than it has.
 		RePublish:    &jetstream.RePublish{Source: "pos.v1.>", Destination: events.SubjectLive},

@@ -35,6 +35,9 @@ type Config struct {
 	Sessions []int
 	// Gateways is how many the part gateways connects; 0 means 1,000.
 	Gateways int
+	// Revocations is how many live ones the part revocations fills the stream with,
+	// and Burst how many it adds at once; 0 means 1,000,000 and 100,000.
+	Revocations, Burst int
 	// FleetWatched is how long a fleet is watched at work; 0 means 20 s.
 	FleetWatched time.Duration
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
@@ -60,6 +63,7 @@ var parts = []part{
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},
 	{"gateways", measureGateways},
+	{"revocations", measureRevocations},
 	{"watchers", measureWatchers},
 	{"screen", measureScreen},
 	{"commands", measureCommands},
@@ -123,6 +127,12 @@ func (c *Config) check() error {
 	}
 	if c.Gateways == 0 {
 		c.Gateways = 1000
+	}
+	if c.Revocations == 0 {
+		c.Revocations = 1_000_000
+	}
+	if c.Burst == 0 {
+		c.Burst = 100_000
 	}
 	if c.FleetWatched == 0 {
 		c.FleetWatched = 20 * time.Second

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,9 +22,10 @@ import (
 
 // ServeBus is the nats-server of a measurement as a process of its own, so that
 // what it takes is told from what its clients take. It writes its URL, and what it
-// has used for each line that it reads, until it reads no more.
-func ServeBus(ctx context.Context, dir string, in io.Reader, out io.Writer) error {
-	server, err := embedded.Start(ctx, embedded.Config{Dir: dir, Logger: quiet})
+// has used for each line that it reads, until it reads no more. A volatile one does
+// not sync what it writes.
+func ServeBus(ctx context.Context, dir string, volatile bool, in io.Reader, out io.Writer) error {
+	server, err := embedded.Start(ctx, embedded.Config{Dir: dir, Volatile: volatile, Logger: quiet})
 	if err != nil {
 		return err
 	}
@@ -73,33 +75,46 @@ type busRig struct {
 	dir     string
 }
 
-func newBusRig(ctx context.Context, dir string) (_ *busRig, err error) {
-	r := &busRig{}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
+func newBusRig(ctx context.Context, dir string) (*busRig, error) {
+	return openBusRig(ctx, dir, synced)
+}
+
+// How a server writes: as posse serve does, or without waiting for the disk.
+const (
+	synced   = false
+	volatile = true
+)
+
+func openBusRig(ctx context.Context, dir string, volatile bool) (r *busRig, err error) {
+	r = &busRig{}
 	if r.dir, err = os.MkdirTemp(dir, "bus-"); err != nil {
 		return nil, err
 	}
-	if err := r.start(ctx); err != nil {
+	if err := r.open(ctx, volatile); err != nil {
+		r.close()
 		return nil, err
+	}
+	return r, nil
+}
+
+func (r *busRig) open(ctx context.Context, volatile bool) (err error) {
+	if err := r.start(ctx, volatile); err != nil {
+		return err
 	}
 	if r.conn, err = bus.Connect(ctx, bus.Config{URL: r.url, Name: "posse bench", Logger: quiet}); err != nil {
-		return nil, err
+		return err
 	}
 	r.log, err = natslog.New(ctx, r.conn, natslog.Config{Logger: quiet})
-	return r, err
+	return err
 }
 
 // start runs this program again.
-func (r *busRig) start(ctx context.Context) error {
+func (r *busRig) start(ctx context.Context, volatile bool) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	command := exec.CommandContext(ctx, program, "bench-bus", "--dir", r.dir)
+	command := exec.CommandContext(ctx, program, "bench-bus", "--dir", r.dir, "--volatile="+strconv.FormatBool(volatile))
 	command.Args[0] = "posse" // a program that is posse among others goes by it
 	command.Env, command.Stderr = withoutOurs(os.Environ()), os.Stderr
 	out, err := command.StdoutPipe()
@@ -116,7 +131,8 @@ func (r *busRig) start(ctx context.Context) error {
 	return r.out.Decode(&r.url)
 }
 
-func (r *busRig) close() {
+// shut ends the server and keeps what it stored.
+func (r *busRig) shut() {
 	if r.conn != nil {
 		r.conn.Close()
 	}
@@ -124,6 +140,11 @@ func (r *busRig) close() {
 		_ = r.in.Close()
 		_ = r.command.Wait()
 	}
+	r.conn, r.command = nil, nil
+}
+
+func (r *busRig) close() {
+	r.shut()
 	_ = os.RemoveAll(r.dir)
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -10,6 +11,14 @@ type workload struct {
 	name string
 	// prepare returns what is timed, and what cleans up after it.
 	prepare func(ctx context.Context) (work func(ctx context.Context) (int, error), cleanup func(), err error)
+}
+
+// plain is a workload that needs nothing prepared.
+func plain(name string, work func(ctx context.Context) (int, error)) workload {
+	return workload{name, func(context.Context) (func(context.Context) (int, error), func(), error) {
+		runtime.GC() // what was left behind is not its own
+		return work, func() {}, nil
+	}}
 }
 
 // compare runs the two in turn, as often as there are rounds, and prints the

@@ -128,7 +128,8 @@ func (r *run) revocationCost(ctx context.Context, rig *busRig, heard *countdown)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(fleetPatience):
-			return fmt.Errorf("not every gateway has all of %d revocations after %v", fleetRevocations, fleetPatience)
+			return fmt.Errorf("after %v the %d gateways lack %d of the %d revocations that each was to hear",
+				fleetPatience, r.Gateways, heard.missing(), fleetRevocations)
 		}
 	})
 	return used / fleetRevocations, err
@@ -180,20 +181,11 @@ func followWithSDK(ctx context.Context, _ *busRig, conns []*nats.Conn, n int, he
 	return stop, nil
 }
 
-// followWithConsumers gives each gateway a consumer that lasts, and does nothing
-// with what it brings. The stream lets there be as many as it takes.
+// followWithConsumers gives each gateway an ordered consumer, which begins again
+// where something was lost, and does nothing with what it brings. The stream lets
+// there be as many as it takes.
 func followWithConsumers(ctx context.Context, rig *busRig, conns []*nats.Conn, n int, heard func()) (func(), error) {
-	js := rig.conn.JetStream()
-	stream, err := js.Stream(ctx, events.StreamRevocations)
-	if err != nil {
-		return nil, err
-	}
-	config := stream.CachedInfo().Config
-	config.MaxConsumers, config.RePublish = n+1, nil
-	if err := js.DeleteStream(ctx, events.StreamRevocations); err != nil {
-		return nil, err
-	}
-	if _, err := js.CreateStream(ctx, config); err != nil {
+	if err := rig.letConsumersLast(ctx, n); err != nil {
 		return nil, err
 	}
 	running := make([]jetstream.ConsumeContext, n)
@@ -204,14 +196,14 @@ func followWithConsumers(ctx context.Context, rig *busRig, conns []*nats.Conn, n
 			}
 		}
 	}
-	err = shared(n, fleetConnections, func(i int) error {
+	err := shared(n, fleetConnections, func(i int) error {
 		js, err := jetstream.New(conns[i%len(conns)])
 		if err != nil {
 			return err
 		}
-		consumer, err := js.CreateConsumer(ctx, events.StreamRevocations, jetstream.ConsumerConfig{
-			FilterSubjects: []string{events.RevocationSubject(tenant), events.SubjectTick},
-			AckPolicy:      jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+		consumer, err := js.OrderedConsumer(ctx, events.StreamRevocations, jetstream.OrderedConsumerConfig{
+			FilterSubjects:    []string{events.RevocationSubject(tenant), events.SubjectTick},
+			InactiveThreshold: time.Minute,
 		})
 		if err != nil {
 			return err
@@ -228,6 +220,23 @@ func followWithConsumers(ctx context.Context, rig *busRig, conns []*nats.Conn, n
 		return nil, err
 	}
 	return stop, nil
+}
+
+// letConsumersLast makes the stream anew, so that n gateways can have a consumer and
+// another in its place, and none hears it otherwise.
+func (r *busRig) letConsumersLast(ctx context.Context, n int) error {
+	js := r.conn.JetStream()
+	stream, err := js.Stream(ctx, events.StreamRevocations)
+	if err != nil {
+		return err
+	}
+	config := stream.CachedInfo().Config
+	config.MaxConsumers, config.RePublish = 2*n, nil
+	if err := js.DeleteStream(ctx, events.StreamRevocations); err != nil {
+		return err
+	}
+	_, err = js.CreateStream(ctx, config)
+	return err
 }
 
 // confirmationCosts compares the reports of the fleet with touches, and prints

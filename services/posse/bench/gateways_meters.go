@@ -37,6 +37,12 @@ func (c *countdown) count() {
 	}
 }
 
+func (c *countdown) missing() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.left
+}
+
 // steadily does things for a while at a rate.
 func steadily(ctx context.Context, lasting time.Duration, perSecond float64, do func(i int) error) error {
 	ticker := time.NewTicker(tillTick)

@@ -107,34 +107,3 @@ func FuzzTimestamp(f *testing.F) {
 		}
 	})
 }
-
-// FuzzRevocation holds that what is scanned is what encoding/json reads.
-func FuzzRevocation(f *testing.F) {
-	f.Add(`{"tenant":"shop","session":"s","expires":1773480413.589,"cause":"terminate","sequence":9,"previous":4}`)
-	f.Add(`{"tenant":"shop","session":"s","expires":5,"cause":"","sequence":0,"previous":0}`)
-	f.Add(`{"tenant":"caf\u00e9","session":"\\","expires":5,"cause":"terminate","sequence":9,"previous":4}`)
-	f.Add(`{"tenant":"a","session":"b","expires":05,"cause":"terminate","sequence":9.5,"previous":4.}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		var scanned, read Revocation
-		if !scanned.scan([]byte(text)) {
-			return
-		}
-		if err := json.Unmarshal([]byte(text), &read); err != nil || scanned != read {
-			t.Fatalf("%s is scanned as %+v and read as %+v, %v", text, scanned, read, err)
-		}
-	})
-}
-
-// TestScanReadsWhatIsWritten does not leave the usual form to encoding/json.
-func TestScanReadsWhatIsWritten(t *testing.T) {
-	t.Parallel()
-	want := Revocation{Tenant: "my shop", Session: "0195f1c2-7d1e", Expires: 1773480413589, Cause: CauseLogoutAll, Sequence: 9, Previous: 4}
-	data, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got Revocation
-	if !got.scan(data) || got != want {
-		t.Errorf("%s is scanned as %+v", data, got)
-	}
-}

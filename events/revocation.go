@@ -43,11 +43,8 @@ type Tick struct {
 // that meets one may not go on as if nothing had been revoked.
 func DecodeRevocation(subject string, data []byte) (Revocation, error) {
 	var r Revocation
-	if !r.scan(data) {
-		r = Revocation{}
-		if err := json.Unmarshal(data, &r); err != nil {
-			return r, fmt.Errorf("%w on %.200q: %w", ErrMalformed, subject, err)
-		}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, fmt.Errorf("%w on %.200q: %w", ErrMalformed, subject, err)
 	}
 	if err := errors.Join(ValidateID("tenant", r.Tenant), ValidateID("session", r.Session)); err != nil {
 		return r, fmt.Errorf("%w on %.200q: %w", ErrMalformed, subject, err)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"time"
 
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
@@ -82,6 +83,9 @@ func (g *Gateway) decide(token string, now time.Time) (Session, Reason, error) {
 	}
 	session, denial := g.verify(token, g.clock.at(now))
 	if denial != nil {
+		if unready := g.unready(now); unready != nil && (errors.Is(denial, tokens.ErrExpired) || errors.Is(denial, tokens.ErrNotYetValid)) {
+			denial = unready
+		}
 		return Session{}, denial.Reason, denial
 	}
 	reason, denial := g.decideSession(session, now)
@@ -120,11 +124,20 @@ func (g *Gateway) verify(token string, now time.Time) (Session, *Denial) {
 		Tenant: claims.Tenant, User: claims.User, ID: claims.Session,
 		Roles: claims.Roles, Expires: claims.Expires, KeyID: claims.KeyID,
 	}
-	if g.verified != nil {
+	if g.verified != nil && g.state.loaded.Load() { // before, it may have been by a wrong clock
 		end := claims.Expires.Add(g.cfg.Verifier.Leeway())
 		g.verified.put(&verified{hash: hash, session: session, end: end, version: version}, now)
 	}
 	return session, nil
+}
+
+// unready is the verdict of a gateway that was never ready: it has not heard yet
+// what time it is, and signs nobody out for that.
+func (g *Gateway) unready(now time.Time) *Denial {
+	if _, denial := g.verdict(now); denial != nil && denial.Reason == ReasonNotReady {
+		return denial
+	}
+	return nil
 }
 
 // verdict is what the gateway says to anybody who is not revoked.

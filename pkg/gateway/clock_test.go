@@ -19,9 +19,10 @@ func TestWrongClock(t *testing.T) {
 			truth := newClock()
 			r := setup(t, func(r *rig, cfg *gateway.Config) {
 				r.feed.Now = truth.Now
+				r.feed.Freeze()
 				r.clock.Advance(off)
 				cfg.TouchInterval = time.Hour
-			}).ready(t)
+			})
 			at := func(from, until time.Duration) string {
 				now := truth.Now()
 				return r.issuer.Sign(map[string]any{
@@ -29,6 +30,14 @@ func TestWrongClock(t *testing.T) {
 					"iat": now.Add(from).Unix(), "nbf": now.Add(from).Unix(), "exp": now.Add(until).Unix(),
 				})
 			}
+			for _, token := range []string{at(0, time.Minute), at(-time.Hour, -time.Minute), at(time.Minute, time.Hour)} {
+				if got := r.check(token); got != gateway.ReasonNotReady {
+					t.Errorf("before it heard what time it is, it says %s", got)
+				}
+			}
+			r.feed.Thaw()
+			r.feed.Tick()
+			r.ready(t)
 			for what, c := range map[string]struct {
 				token string
 				want  gateway.Reason

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -102,11 +103,20 @@ func (h *hub) declare() {
 		},
 		{Name: events.StreamTouches, Subjects: []string{events.SubjectTouches}, MaxMsgsPerSubject: 1, AllowDirect: true},
 	} {
-		if _, err := h.js.CreateStream(h.t.Context(), cfg); err != nil {
-			h.t.Fatal(err)
-		}
+		eventually(h.t, "the stream "+cfg.Name, func() bool {
+			_, err := h.js.CreateStream(h.t.Context(), cfg)
+			var refused *jetstream.APIError
+			if err != nil && !(errors.As(err, &refused) && refused.ErrorCode == errStoreBusy) {
+				h.t.Fatal(err)
+			}
+			return err == nil
+		})
 	}
 }
+
+// errStoreBusy is what a server answers that has not removed yet what a stream of the
+// same name left behind.
+const errStoreBusy jetstream.ErrorCode = 10049
 
 // recreate makes the stream of revocations anew.
 func (h *hub) recreate() {

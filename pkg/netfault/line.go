@@ -12,10 +12,11 @@ import (
 
 // Line carries TCP connections to a target.
 //
-//	       Cut                      Freeze
-//	(cut) ◀────── (open) ◀──────▶ (frozen)
-//	       ──────▶         Open
-//	        Open
+//	        Cut            Freeze
+//	      ◀──────         ──────▶
+//	(cut)          (open)          (frozen)
+//	      ──────▶         ◀──────
+//	                Open
 //
 // On a cut line connections end and none is made; on a frozen one they stay, more
 // are accepted, and what is sent arrives when it is opened. Its methods may be called
@@ -125,7 +126,7 @@ func (l *Line) carry(near net.Conn) {
 		return
 	}
 	defer l.forget(near)
-	l.untilThawed() // who connects to a frozen line reaches nobody
+	l.untilThawed()                         // who connects to a frozen line reaches nobody
 	far, err := net.Dial("tcp", l.target()) //nolint:noctx // it is there at once or not at all
 	if err != nil {
 		return
@@ -178,7 +179,7 @@ func (l *Line) pump(from, to net.Conn) {
 		l.deliver(way, to)
 		_ = from.Close()
 		_ = to.Close()
-		for range way { //nolint:revive // what is left goes nowhere
+		for range way { // what is left goes nowhere
 		}
 	})
 	defer delivery.Wait()

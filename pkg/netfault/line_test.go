@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens at once or not at all
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ type peer struct {
 
 func dial(t *testing.T, line *netfault.Line) *peer {
 	t.Helper()
-	conn, err := net.Dial("tcp", line.Address()) //nolint:noctx // it is there at once or not at all
+	conn, err := net.Dial("tcp", line.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +147,10 @@ func TestSlowLineKeepsTheOrder(t *testing.T) {
 	p := dial(t, line)
 	began := time.Now()
 	for i := range 3 {
-		p.send(fmt.Sprint(i))
+		p.send(strconv.Itoa(i))
 	}
 	for i := range 3 {
-		if got, err := p.hear(patience); got != fmt.Sprint(i) {
+		if got, err := p.hear(patience); got != strconv.Itoa(i) {
 			t.Errorf("word %d is %q, %v", i, got, err)
 		}
 	}

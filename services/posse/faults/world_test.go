@@ -3,7 +3,6 @@ package faults_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -93,11 +92,10 @@ func newWorld(t *testing.T) *world {
 
 // logger is silent unless POSSE_TEST_LOG is set.
 func logger() *slog.Logger {
-	var out io.Writer = io.Discard
-	if os.Getenv("POSSE_TEST_LOG") != "" {
-		out = os.Stderr
+	if os.Getenv("POSSE_TEST_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (w *world) must(err error) {
@@ -127,7 +125,7 @@ func (w *world) open() {
 		till.begin()
 		w.tills = append(w.tills, till)
 	}
-	w.wait("the gateway is ready", func(s *till) bool { return s.gateway().Ready() == nil })
+	w.began = time.Now()
 	var running sync.WaitGroup
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(func() {
@@ -141,6 +139,9 @@ func (w *world) open() {
 	for _, till := range w.tills {
 		running.Go(func() { till.work(ctx) })
 	}
+	w.wait("the gateway has loaded and is ready", func(s *till) bool {
+		return s.gateway().Stats().Loaded && s.gateway().Ready() == nil
+	})
 }
 
 func (w *world) now() time.Time { return time.Now().Add(w.ours) }
@@ -223,6 +224,22 @@ func (w *world) endMany(name string, n int) {
 	}
 }
 
+// fill stores so many revocations of others, as a relay does.
+func (w *world) fill(n int) {
+	w.t.Helper()
+	const batch = 1000
+	expires := events.TimestampOf(time.Now().Add(time.Hour))
+	for first := 0; first < n; first += batch {
+		revocations := make([]events.Revocation, batch)
+		for i := range revocations {
+			revocations[i] = events.Revocation{
+				Tenant: "chain", Session: fmt.Sprint("old-", first+i), Expires: expires, Cause: events.CauseLogoutAll, Sequence: 1,
+			}
+		}
+		w.must(w.log.PublishRevocations(w.t.Context(), revocations))
+	}
+}
+
 // endedSince returns the sessions that were ended, but for the first so many.
 func (w *world) endedSince(n int) []*ended {
 	w.mu.Lock()
@@ -233,12 +250,14 @@ func (w *world) endedSince(n int) []*ended {
 // fresh waits until every gateway is, and fails if one takes longer than promised.
 func (w *world) fresh(healed time.Time) {
 	w.t.Helper()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
 	for _, till := range w.tills {
 		for stats := till.gateway().Stats(); stats.Stale || !stats.Loaded; stats = till.gateway().Stats() {
 			if time.Since(healed) > patience {
 				w.t.Fatalf("%s: the gateway never is fresh again", till.policy)
 			}
-			time.Sleep(time.Millisecond)
+			<-poll.C
 		}
 		took := time.Since(healed).Round(time.Millisecond)
 		w.t.Logf("%s: fresh %v after the fault", till.policy, took)

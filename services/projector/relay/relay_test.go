@@ -378,7 +378,7 @@ func TestALagIsNoSilence(t *testing.T) {
 	late := make(chan events.Tick, 1)
 	r.run(&observed{
 		Log:      r.log,
-		onRevoke: func(context.Context) error { time.Sleep(batch); return nil },
+		onRevoke: func(context.Context) error { <-time.After(batch); return nil },
 		onTick: func(tick events.Tick) error {
 			if time.Duration(tick.Written-tick.AsOf)*time.Millisecond >= batch {
 				select {

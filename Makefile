@@ -75,7 +75,7 @@ browser: ## drive the Sessions screen in a real browser
 BROWSER := ^TestScreenInTheBrowser$$
 # Gateways are examined for minutes, in which most of the machine waits.
 CONTRACT := ^(TestGatewaysThatKeepTheContract|TestEachFaultIsFound)$$
-FAULTS   := ^TestFaults$$
+FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
 APART    := $(BROWSER)|$(CONTRACT)|$(FAULTS)
 
 .PHONY: conformance
@@ -86,11 +86,12 @@ conformance: ## examine gateways by the contract: posse's, the one in Node, and 
 
 # Faults are waited for, and what heals has five seconds for it: nothing else runs
 # meanwhile.
+BREAKING_POINTS := ./services/posse/faults ./services/posse/natsusers
 .PHONY: faults test-faults
 faults: ## break what is between gateways and the log, in every way, and see what tills see
-	@go test -count=1 -v -timeout=20m -parallel=16 -run '$(FAULTS)' ./services/posse/faults
+	@go test -count=1 -v -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
 test-faults:
-	@go test -timeout=20m -parallel=16 -run '$(FAULTS)' ./services/posse/faults
+	@go test -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
 
 .PHONY: test-browser
 test-browser:

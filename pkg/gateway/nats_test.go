@@ -106,7 +106,7 @@ func (h *hub) declare() {
 		eventually(h.t, "the stream "+cfg.Name, func() bool {
 			_, err := h.js.CreateStream(h.t.Context(), cfg)
 			var refused *jetstream.APIError
-			if err != nil && !(errors.As(err, &refused) && refused.ErrorCode == errStoreBusy) {
+			if err != nil && (!errors.As(err, &refused) || refused.ErrorCode != errStoreBusy) {
 				h.t.Fatal(err)
 			}
 			return err == nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/netfault"
 )
 
 const (
@@ -27,28 +28,28 @@ func TestStoreIsFreshSoonAfterItsLine(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []struct {
 		name  string
-		state lineState
+		fault func(*netfault.Line)
 		lasts time.Duration
 		times int
 	}{
-		{"cut until the mirror has asked in vain", cut, inVain, 1},
-		{"frozen until the mirror has asked in vain", frozen, inVain, 1},
-		{"cut again and again", cut, 1500 * time.Millisecond, 5},
-		{"frozen for so short that nobody hangs up, again and again", frozen, 3 * time.Second, 2},
-		{"frozen until the store hangs up, again and again", frozen, 7 * time.Second, 2},
+		{"cut until the mirror has asked in vain", (*netfault.Line).Cut, inVain, 1},
+		{"frozen until the mirror has asked in vain", (*netfault.Line).Freeze, inVain, 1},
+		{"cut again and again", (*netfault.Line).Cut, 1500 * time.Millisecond, 5},
+		{"frozen for so short that nobody hangs up, again and again", (*netfault.Line).Freeze, 3 * time.Second, 2},
+		{"frozen until the store hangs up, again and again", (*netfault.Line).Freeze, 7 * time.Second, 2},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			tills := newTills(newStore(t))
 			for i := range fault.times {
-				tills.line.set(fault.state)
+				fault.fault(tills.line)
 				back := time.After(fault.lasts)
 				tills.endSome(1 + i%2*30) // one, or more than are fetched one by one
 				<-back
 				if fault.lasts > gateway.DefaultStaleAfter {
 					tills.expect("with the line "+fault.name, gateway.ReasonStale)
 				}
-				tills.line.set(whole)
+				tills.line.Open()
 				tills.expectFresh(promise)
 			}
 		})

@@ -15,6 +15,7 @@ import (
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
 	"github.com/posse-pos/posse/pkg/natstest"
+	"github.com/posse-pos/posse/pkg/netfault"
 )
 
 // store is a hub and the server of a store, with a line between them.
@@ -22,7 +23,7 @@ type store struct {
 	*site
 
 	hub, leaf *natstest.Server
-	line      *line
+	line      *netfault.Line
 	log       *natslog.Log
 	issuer    *gatewaytest.Issuer
 }
@@ -40,8 +41,12 @@ func newStoreAt(where *site) *store {
 	s.hub = s.start("hub.conf", leafListener(port))
 	s.log = s.declare(s.hub.URL())
 	s.relay(s.hub.URL())
-	s.line = newLine(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	s.leaf = s.start("leaf.conf", leafOf(s.line.address()))
+	var err error
+	s.line, err = netfault.Listen("127.0.0.1:0", func() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) })
+	s.must(err)
+	t.Cleanup(s.line.Close)
+	s.line.Open()
+	s.leaf = s.start("leaf.conf", leafOf(s.line.Address()))
 	s.mirror()
 	return s
 }
@@ -110,7 +115,7 @@ func TestStore(t *testing.T) {
 		eventually(t, name+" refuses till-1", func() bool { return s.admit(g, "till-1") == gateway.ReasonRevoked })
 	}
 
-	s.line.set(cut)
+	s.line.Cut()
 	since := time.Now()
 	for name, want := range map[string]gateway.Reason{
 		"closed": gateway.ReasonStale, "open": admitted, "grace": admitted,
@@ -132,7 +137,7 @@ func TestStore(t *testing.T) {
 	gateways["late"] = late
 	s.revoke(s.log, events.Key{Tenant: "shop", User: "anna", Session: "till-2"})
 
-	s.line.set(whole)
+	s.line.Open()
 	healed := time.Now()
 	for name, g := range gateways {
 		eventually(t, name+" refuses till-2", func() bool { return s.admit(g, "till-2") == gateway.ReasonRevoked })

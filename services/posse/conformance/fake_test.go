@@ -279,6 +279,9 @@ func (f *fake) apply(l *loading, subject string, data []byte, sequence uint64) {
 	} else if sequence <= l.last {
 		return
 	}
+	if f.fault != "overlooks that a tick is late" {
+		then = then.Add(-time.Duration(tick.Written-tick.AsOf) * time.Millisecond)
+	}
 	f.settle(l, then)
 	f.mu.Lock()
 	defer f.mu.Unlock()

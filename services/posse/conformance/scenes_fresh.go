@@ -33,7 +33,7 @@ func playSilence(ctx context.Context, x *examination) error {
 }
 
 // playFrozen freezes the line while ticks are on their way, and delivers them when
-// they are older than the gateway's bound.
+// they are older than the gateway's bound. Then it has a relay lag by as much.
 func playFrozen(ctx context.Context, x *examination) error {
 	who, err := x.newcomer(ctx)
 	if err != nil {
@@ -56,7 +56,32 @@ func playFrozen(ctx context.Context, x *examination) error {
 	if a, ok := x.while(ctx, who, 2*watchFor, func(a answer) bool { return !a.admitted() }); !ok {
 		return fmt.Errorf("ticks that were on their way for longer than the bound arrive, and a good token is answered %s", a)
 	}
+	if err := x.lag(ctx, who, x.config.StaleAfter+grace+x.config.TickEvery); err != nil {
+		return err
+	}
 	x.judge("G11", nil)
+	return nil
+}
+
+// lag sends ticks that were true so long before they are written. No relay runs.
+func (x *examination) lag(ctx context.Context, who someone, late time.Duration) error {
+	state, err := x.log.State(ctx, events.StreamSessions)
+	if err != nil {
+		return err
+	}
+	for began := time.Now(); time.Since(began) < 2*watchFor; {
+		now := time.Now()
+		tick := events.Tick{
+			Sequence: state.Last, AsOf: events.TimestampOf(now.Add(-late)), Written: events.TimestampOf(now),
+			StreamCreated: events.TimestampOf(state.Created), Relay: "lagging",
+		}
+		if err := x.log.PublishTick(ctx, tick); err != nil {
+			return err
+		}
+		if a, ok := x.while(ctx, who, x.config.TickEvery, func(a answer) bool { return !a.admitted() }); !ok {
+			return fmt.Errorf("ticks arrive that were true %s before they were written, and a good token is answered %s", late, a)
+		}
+	}
 	return nil
 }
 

@@ -67,7 +67,7 @@ func newWorld(ctx context.Context, config Config) (_ *world, err error) {
 		return nil, err
 	}
 	if w.line, err = netfault.Listen(config.NATS, w.serverAddress); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("conformance: NATS cannot be offered on %q: %w", config.NATS, err)
 	}
 	w.later(w.line.Close)
 	return w, nil

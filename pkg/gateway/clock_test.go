@@ -16,7 +16,7 @@ func TestWrongClock(t *testing.T) {
 	for name, off := range map[string]time.Duration{"fast": 5 * time.Minute, "slow": -5 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			truth := newClock()
+			truth := gatewaytest.NewClock()
 			r := setup(t, func(r *rig, cfg *gateway.Config) {
 				r.feed.Now = truth.Now
 				r.feed.Freeze()

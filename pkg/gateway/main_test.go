@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"errors"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,39 +16,19 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// clock is a clock that is set by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // rig is a gateway on a fake feed, with a clock that stands still.
 type rig struct {
 	*gateway.Gateway
 	feed   *gatewaytest.Feed
 	issuer *gatewaytest.Issuer
-	clock  *clock
+	clock  *gatewaytest.Clock
 	t      *testing.T // of the bubble that the rig is in, if it is in one
 }
 
 // setup starts a gateway that fails closed, unless change says otherwise.
 func setup(t *testing.T, change func(*rig, *gateway.Config)) *rig {
 	t.Helper()
-	r := &rig{feed: gatewaytest.NewFeed(), issuer: gatewaytest.NewIssuer(), clock: newClock()}
+	r := &rig{feed: gatewaytest.NewFeed(), issuer: gatewaytest.NewIssuer(), clock: gatewaytest.NewClock()}
 	r.feed.Now, r.issuer.Now = r.clock.Now, r.clock.Now
 	cfg := gateway.Config{
 		Feed: r.feed, Verifier: r.issuer.Verifier(), ID: "gateway-1", Stale: gateway.FailClosed,

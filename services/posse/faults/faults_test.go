@@ -22,20 +22,27 @@ const (
 	opens        outcome = "503 for 5 s, then passes"
 	loads        outcome = "503 until they are loaded, then passes"
 	loadsOrOpens outcome = "503 until they are loaded, for 5 s at most, then passes"
+	keepsUp      outcome = "passes, and 503 while the relay is 5 s behind"
+	keepsUpLater outcome = "passes, and 503 while it is 5 s and the grace behind"
 	passesOrStop outcome = "passes, or 503 for a second"
 )
+
+// stale is what somebody sees of a gateway that is.
+const stale = "Service Unavailable/gateway_stale"
 
 // courses are the courses of answers that each outcome allows, from the fault's
 // beginning until everything is well again.
 var courses = map[outcome][]string{
 	passes:       {"passes"},
-	stops:        {"passes, Service Unavailable/gateway_stale, passes"},
-	stopsLater:   {"passes, Service Unavailable/gateway_stale, passes"},
-	unavailable:  {"Service Unavailable/gateway_stale, passes", "Service Unavailable/not_ready, passes"},
+	keepsUp:      {"passes"},
+	keepsUpLater: {"passes"},
+	stops:        {"passes, " + stale + ", passes"},
+	stopsLater:   {"passes, " + stale + ", passes"},
+	unavailable:  {stale + ", passes", "Service Unavailable/not_ready, passes"},
 	loads:        {"Service Unavailable/not_ready, passes"},
 	loadsOrOpens: {"Service Unavailable/not_ready, passes"},
 	opens:        {"Service Unavailable/not_ready, passes"},
-	passesOrStop: {"passes", "passes, Service Unavailable/gateway_stale, passes"},
+	passesOrStop: {"passes", "passes, " + stale + ", passes"},
 }
 
 // fault is a row of the table.
@@ -149,10 +156,12 @@ var table = []fault{
 			last(bound + time.Second)
 		},
 	}, {
-		name: "100,000 sessions are ended at once", sees: [3]outcome{passes, passes, passes}, heavy: true,
+		name: "100,000 sessions are ended at once", sees: [3]outcome{keepsUp, keepsUpLater, passes}, heavy: true,
 		play: func(w *world) {
+			stop := w.watchRelay()
 			w.endMany("burst", 100_000)
 			w.wait("all of them are known", func(s *till) bool { return s.gateway().Stats().Entries >= 100_000 })
+			w.behind = stop()
 		},
 	}, {
 		name: "the gateway starts, and a million ended sessions are to be refused", sees: [3]outcome{loads, loads, loadsOrOpens}, heavy: true,
@@ -277,7 +286,7 @@ func (s *till) judge(want outcome, healed time.Time) {
 	t := s.world.t
 	t.Helper()
 	course := s.course(s.world.began)
-	if !slices.Contains(courses[want], course) {
+	if !s.saw(want, course) {
 		t.Errorf("%s: the till sees %q, want %q", s.policy, course, want)
 	}
 	if all := s.course(time.Time{}); strings.Contains(all, "Unauthorized") {
@@ -292,6 +301,15 @@ func (s *till) judge(want outcome, healed time.Time) {
 	if allowed := s.allowed(); late > allowed {
 		t.Errorf("%s: somebody is admitted %v after their end was acknowledged, want %v at most", s.policy, late, allowed)
 	}
+}
+
+// saw reports whether a course is one that an outcome allows. A burst may make a
+// gateway stale if the relay was about as late with it as the gateway's bound.
+func (s *till) saw(want outcome, course string) bool {
+	if (want == keepsUp || want == keepsUpLater) && s.world.behind > s.allowed()-time.Second {
+		course = strings.ReplaceAll(course, ", "+stale+", passes", "")
+	}
+	return slices.Contains(courses[want], course)
 }
 
 // allowed is how long after its end a session may be admitted.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/posse-pos/posse/events"
@@ -56,11 +57,14 @@ type world struct {
 	logger *slog.Logger
 
 	relayOff  atomic.Int64 // how wrong the relay's clock is
+	relayed   *prometheus.Registry
 	stopRelay func()
 
 	ours  time.Duration // how wrong the gateways' clock is
 	tills []*till
 	began time.Time // when the fault did
+	// behind is how late the relay was at most in a burst.
+	behind time.Duration
 
 	mu      sync.Mutex
 	revoked []*ended
@@ -107,14 +111,46 @@ func (w *world) must(err error) {
 
 func (w *world) startRelay() {
 	ctx, cancel := context.WithCancel(w.t.Context())
+	w.relayed = prometheus.NewRegistry()
+	metrics := w.relayed
 	var running sync.WaitGroup
 	running.Go(func() {
 		_ = relay.Run(ctx, relay.Config{ // it ends with its context alone
-			Log: w.log, Logger: w.logger, Now: func() time.Time { return time.Now().Add(time.Duration(w.relayOff.Load())) },
+			Log: w.log, Logger: w.logger, Metrics: metrics, Now: func() time.Time { return time.Now().Add(time.Duration(w.relayOff.Load())) },
 		})
 	})
 	w.stopRelay = sync.OnceFunc(func() { cancel(); running.Wait() })
 	w.t.Cleanup(w.stopRelay)
+}
+
+// watchRelay returns how old the newest tick was at most until stop is called.
+func (w *world) watchRelay() (stop func() time.Duration) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	oldest := make(chan time.Duration, 1)
+	go func() {
+		var most float64
+		defer func() { oldest <- time.Duration(most * float64(time.Second)) }()
+		ticker := time.NewTicker(pace)
+		defer ticker.Stop()
+		for {
+			families, err := w.relayed.Gather()
+			if err != nil {
+				return
+			}
+			for _, family := range families {
+				if family.GetName() == "posse_relay_tick_age_seconds" {
+					most = max(most, family.GetMetric()[0].GetGauge().GetValue())
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() time.Duration { cancel(); return <-oldest }
 }
 
 // open starts a gateway of each policy, and a till at each.

@@ -30,7 +30,7 @@ func (s *suite) selected(selection eventlog.Selection) []eventlog.Recorded {
 
 func testSelect(t *testing.T, s *suite) {
 	const rounds = 30
-	var ann, everybody []events.Envelope
+	ann, everybody := make([]events.Envelope, 0, rounds+1), make([]events.Envelope, 0, 2*rounds+1)
 	for range rounds {
 		round := []events.Envelope{s.fact("ann"), s.fact("bob")}
 		for _, fact := range round {

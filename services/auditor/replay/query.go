@@ -19,6 +19,9 @@ type Query struct {
 	Until time.Time `json:"until,omitzero"`
 	// From is the first sequence; 0 means the first that there is.
 	From uint64 `json:"from,omitzero"`
+	// AtEnd leaves out everything that the log holds when the replay begins, for one
+	// that follows.
+	AtEnd bool `json:"at_end,omitempty"`
 	// Tenant and User are compared by the server; "" means any.
 	Tenant string `json:"tenant,omitempty"`
 	User   string `json:"user,omitempty"`
@@ -43,8 +46,12 @@ func (q Query) Validate() error {
 	if q.Follow && !q.Until.IsZero() {
 		return fmt.Errorf("%w: it cannot follow the log and end at %s", ErrInvalidQuery, q.Until.Format(time.RFC3339))
 	}
+	if q.AtEnd && (!q.Follow || q.From != 0 || !q.Since.IsZero()) {
+		return fmt.Errorf("%w: one that begins at the end follows, and begins nowhere else", ErrInvalidQuery)
+	}
 	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
-		return fmt.Errorf("%w: since %s is not before until %s", ErrInvalidQuery, q.Since.Format(time.RFC3339), q.Until.Format(time.RFC3339))
+		return fmt.Errorf("%w: since %s is not before until %s", ErrInvalidQuery,
+			q.Since.Format(time.RFC3339), q.Until.Format(time.RFC3339))
 	}
 	for field, id := range map[string]string{"tenant": q.Tenant, "user": q.User} {
 		if id == "" {
@@ -58,7 +65,7 @@ func (q Query) Validate() error {
 }
 
 func (q Query) equal(other Query) bool {
-	return q.Since.Equal(other.Since) && q.Until.Equal(other.Until) && q.From == other.From &&
+	return q.Since.Equal(other.Since) && q.Until.Equal(other.Until) && q.From == other.From && q.AtEnd == other.AtEnd &&
 		q.Tenant == other.Tenant && q.User == other.User && q.Session == other.Session &&
 		slices.Equal(q.Types, other.Types) && q.Cause == other.Cause && q.Actor == other.Actor &&
 		q.Limit == other.Limit && q.Follow == other.Follow

@@ -116,6 +116,9 @@ func (r *running) begin(ctx context.Context) error {
 // start finds out where a new replay begins and ends.
 func (r *running) start(ctx context.Context, log eventlog.State) error {
 	from := max(r.Query.From, log.First, 1)
+	if r.Query.AtEnd {
+		from = log.Last + 1
+	}
 	if !r.Query.Since.IsZero() {
 		since, err := r.sequenceAt(ctx, r.Query.Since)
 		if err != nil {

@@ -69,7 +69,8 @@ func TestResumeAfterAnyLine(t *testing.T) {
 		for {
 			left := rand.IntN(2500)
 			err := r.run(query, encoderFunc(func(line []byte, fact eventlog.Recorded) ([]byte, error) {
-				if left--; left < 0 {
+				left--
+				if left < 0 {
 					return nil, errKilled
 				}
 				return replay.NDJSON{}.Append(line, fact)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/events"
@@ -124,6 +125,11 @@ func auditReplay(ctx context.Context, cmd *cli.Command) error {
 	var state *replay.StateFile
 	if path := cmd.String("state"); path != "" {
 		state = &replay.StateFile{Path: path, Format: cmd.String("format")}
+		unlock, err := lockState(path)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
 	sink, closeSink, err := auditSink(cmd, query, state)
 	if err != nil {
@@ -131,6 +137,20 @@ func auditReplay(ctx context.Context, cmd *cli.Command) error {
 	}
 	err = runReplay(ctx, cmd, replay.Config{Query: query, Sink: sink, State: state})
 	return errors.Join(err, closeSink())
+}
+
+// lockState keeps two replays from using one state. The lock ends with the process,
+// however it ends; its file, beside the state, stays.
+func lockState(path string) (unlock func(), err error) {
+	lock := flock.New(path + ".lock")
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("--state: another replay is using %s; wait for it, or name another file", path)
+	}
+	return func() { _ = lock.Unlock() }, nil
 }
 
 // auditSink opens what the flags say to write to.
@@ -154,23 +174,22 @@ func auditSink(cmd *cli.Command, query replay.Query, state *replay.StateFile) (s
 	return replay.NewFileLines(encoder, file), file.Close, nil
 }
 
-// auditFile opens a file that is new or that a state is about. A first run with a
-// state may have been killed after it made the file, so the state decides.
+// auditFile opens a file that is new, or empty, or that a state is about.
 func auditFile(path string, state *replay.StateFile) (*os.File, error) {
-	mode := os.O_RDWR | os.O_CREATE | os.O_EXCL
 	begun, err := auditBegun(state)
 	if err != nil {
 		return nil, err
 	}
-	if begun {
-		mode &^= os.O_EXCL
-	}
-	file, err := os.OpenFile(path, mode, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("--output: %s exists, and no --state says that it is of this replay; delete it or name another", path)
-	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("--output: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil && !begun && info.Size() > 0 {
+		err = fmt.Errorf("%s exists, and no --state says that it is of this replay; delete it or name another", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--output: %w", errors.Join(err, file.Close()))
 	}
 	return file, nil
 }

@@ -110,3 +110,24 @@ func TestDecodeTick(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionsSubject(t *testing.T) {
+	t.Parallel()
+	for want, ids := range map[string][2]string{
+		"pos.v1.session.>":             {"", ""},
+		"pos.v1.session.shop.>":        {"shop", ""},
+		"pos.v1.session.*.ann":         {"", "ann"},
+		"pos.v1.session.shop.=YSo-":    {"shop", "a*>"},
+		"pos.v1.session.=PiA.=Kg":      {"> ", "*"},
+		"pos.v1.session.shop.ann-7_Z9": {"shop", "ann-7_Z9"},
+	} {
+		if got := SessionsSubject(ids[0], ids[1]); got != want {
+			t.Errorf("tenant %q and user %q: %s, want %s", ids[0], ids[1], got, want)
+		}
+	}
+	for _, subject := range []string{"pos.v1.session.shop", "pos.v1.session.shop.ann.7", "pos.v1.tick", "pos.v1.session.shop.*"} {
+		if key, err := SubjectKey(subject); !errors.Is(err, ErrInvalidSubject) {
+			t.Errorf("key of %s: %+v, %v; want ErrInvalidSubject", subject, key, err)
+		}
+	}
+}

@@ -54,6 +54,21 @@ func header(e Envelope) map[string][]string {
 	}
 }
 
+// WireType is the type and version that an event has on the wire, such as
+// "session.revoked.v1": that of the form that Encode writes, and "" for an Unknown
+// that never was an event.
+func WireType(e Event) string {
+	unknown, ok := e.(Unknown)
+	switch {
+	case !ok:
+		return versionedType(e.EventType(), currentVersion)
+	case unknown.Type == "":
+		return ""
+	default:
+		return versionedType(unknown.Type, unknown.Version)
+	}
+}
+
 func versionedType(t Type, version int) string {
 	return string(t) + ".v" + strconv.Itoa(version)
 }

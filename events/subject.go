@@ -57,6 +57,26 @@ func TenantSessionsSubject(tenant string) string {
 	return sessionPrefix + EncodeToken(tenant) + ".*"
 }
 
+// SessionsSubject matches the histories of one user, of all users of a tenant if
+// user is empty, of the users of that id in all tenants if tenant is, and all of
+// POS_SESSIONS if both are.
+func SessionsSubject(tenant, user string) string {
+	switch {
+	case tenant == "" && user == "":
+		return SubjectSessions
+	case user == "":
+		return sessionPrefix + EncodeToken(tenant) + ".>"
+	case tenant == "":
+		return sessionPrefix + "*." + EncodeToken(user)
+	default:
+		return SessionSubject(tenant, user)
+	}
+}
+
+// SubjectKey returns the ids in a subject of POS_SESSIONS or POS_TOUCHES; the
+// session is empty for the former. The error wraps ErrInvalidSubject.
+func SubjectKey(subject string) (Key, error) { return parseSubject(subject) }
+
 // TouchSubject is where a session's activity is published; the stream keeps the
 // last message of each.
 func TouchSubject(k Key) string {

@@ -74,6 +74,19 @@ type Expectation struct {
 	LastSequence uint64
 }
 
+// Selection is a part of POS_SESSIONS.
+type Selection struct {
+	// Tenant and User are whose facts to return; "" means everybody's. A User
+	// without a Tenant is the user of that id in every tenant.
+	Tenant, User string
+	// From and UpTo are the first and the last sequence to return. 0 means the
+	// first, and the last, that there is.
+	From, UpTo uint64
+	// Limit is the most messages to return, at least 1. Fewer may come; Pending
+	// says whether any are left.
+	Limit int
+}
+
 // Appender writes facts of one user.
 type Appender interface {
 	// Append stores the facts of one user, all or none, in order, and returns
@@ -98,6 +111,14 @@ type Reader interface {
 	LastTouch(ctx context.Context, key events.Key) (Recorded, error)
 	// Read returns at most limit messages of a stream, from a sequence on.
 	Read(ctx context.Context, stream string, from uint64, limit int) (Batch, error)
+	// Select returns facts of the users' histories, in the order of the log. The
+	// log itself leaves out those of other tenants and users. A message that is not
+	// an event comes out as an events.Unknown without a type: who reads the history
+	// has to see that it is there.
+	Select(ctx context.Context, selection Selection) (Batch, error)
+	// SequenceAt returns the sequence of the first message of a stream that was
+	// stored at a moment or later, and the one after the last if there is none.
+	SequenceAt(ctx context.Context, stream string, moment time.Time) (uint64, error)
 	// State returns the extent of a stream.
 	State(ctx context.Context, stream string) (State, error)
 }

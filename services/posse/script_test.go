@@ -36,6 +36,12 @@ func TestProcesses(t *testing.T) {
 	runScripts(t, "testdata/script", newProcesses)
 }
 
+// TestProcessesOnly runs the scripts that need a NATS of their own to look into.
+func TestProcessesOnly(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/processes", newProcesses)
+}
+
 // TestCommands runs the scripts about commands that need no running posse, or
 // start it themselves.
 func TestCommands(t *testing.T) {

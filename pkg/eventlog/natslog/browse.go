@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
@@ -35,7 +36,7 @@ func (l *Log) Read(ctx context.Context, stream string, from uint64, limit int) (
 		return eventlog.Batch{}, err
 	}
 	from = max(from, 1)
-	messages, pending, err := l.page(ctx, stream, from, limit)
+	messages, pending, err := l.page(ctx, stream, limit, jetstreamext.GetBatchSeq(from))
 	if err != nil {
 		return eventlog.Batch{}, err
 	}

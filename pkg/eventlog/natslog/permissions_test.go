@@ -24,6 +24,9 @@ var (
 		"$JS.API.CONSUMER.CREATE.POS_SESSIONS.*", "$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.*", "$JS.API.CONSUMER.DELETE.POS_SESSIONS.*",
 		"pos.v1.quarantine.POS_SESSIONS",
 	}
+	mayRead = []string{
+		"$JS.API.STREAM.INFO.POS_SESSIONS", "$JS.API.STREAM.MSG.GET.POS_SESSIONS", "$JS.API.DIRECT.GET.POS_SESSIONS",
+	}
 	mayDeclare = []string{"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*"}
 )
 
@@ -33,6 +36,7 @@ func TestPermissionsSuffice(t *testing.T) {
 		"declarer": {mayDeclare},
 		"appender": {mayOpen, mayAppend},
 		"follower": {mayOpen, mayFollow},
+		"reader":   {mayRead},
 	}))).URL()
 	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
 
@@ -59,6 +63,17 @@ func TestPermissionsSuffice(t *testing.T) {
 		t.Fatalf("open as follower: %v", err)
 	}
 	followTo(t, follower, "follower", 3)
+	reader, err := natslog.Open(t.Context(), connect(t, as("reader")), natslog.Config{Logger: logger()})
+	if err != nil {
+		t.Fatalf("open as reader: %v", err)
+	}
+	batch, err := reader.Select(t.Context(), eventlog.Selection{Tenant: "shop", User: "ann", Limit: 10})
+	if err != nil || len(batch.Events) != 3 {
+		t.Fatalf("select: %d facts, %v; want 3", len(batch.Events), err)
+	}
+	if first, err := reader.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
+		t.Fatalf("the first message is at %d, %v", first, err)
+	}
 }
 
 // TestWhatIsNotAllowedIsNamed looks, makes and changes streams as users who may not.

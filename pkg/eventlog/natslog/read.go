@@ -64,7 +64,8 @@ func (l *Log) history(ctx context.Context, subject string, after uint64) ([]*jet
 func (l *Log) pages(ctx context.Context, subject string, after uint64) ([]*jetstream.RawStreamMsg, error) {
 	var all []*jetstream.RawStreamMsg
 	for {
-		page, pending, err := l.page(ctx, events.StreamSessions, after+1, pageSize, jetstreamext.GetBatchSubject(subject))
+		page, pending, err := l.page(ctx, events.StreamSessions, pageSize,
+			jetstreamext.GetBatchSeq(after+1), jetstreamext.GetBatchSubject(subject))
 		if errors.Is(err, jetstreamext.ErrBatchUnsupported) {
 			return l.completed(ctx, subject, after, all)
 		}
@@ -109,11 +110,11 @@ func (l *Log) completed(
 // page reads a run of messages with a batched direct get, none if there are
 // none. pending is how many are left behind it.
 func (l *Log) page(
-	ctx context.Context, stream string, from uint64, limit int, options ...jetstreamext.GetBatchOpt,
+	ctx context.Context, stream string, limit int, options ...jetstreamext.GetBatchOpt,
 ) (page []*jetstream.RawStreamMsg, pending uint64, err error) {
 	ctx, cancel := bounded(ctx, readTimeout)
 	defer cancel()
-	options = append(options, jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes))
+	options = append(options, jetstreamext.GetBatchMaxBytes(pageBytes))
 	messages, err := jetstreamext.GetBatch(ctx, l.js, stream, limit, options...)
 	if err != nil {
 		return nil, 0, unavailable("read stream "+stream, err)

@@ -26,6 +26,13 @@ func TestAnAuditorReadsTheHistory(t *testing.T) {
 	if err != nil || len(batch.Events) != 1 || batch.Pending != 0 {
 		t.Errorf("an auditor reads %d facts, %d pending: %v", len(batch.Events), batch.Pending, err)
 	}
+	batch, err = log.Select(t.Context(), eventlog.Selection{Tenant: "shop", User: "anna", Limit: 10})
+	if err != nil || len(batch.Events) != 1 || batch.Pending != 0 {
+		t.Errorf("an auditor selects %d facts, %d pending: %v", len(batch.Events), batch.Pending, err)
+	}
+	if first, err := log.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
+		t.Errorf("an auditor finds the first fact at %d: %v", first, err)
+	}
 	if _, err := log.State(t.Context(), events.StreamTouches); !errors.Is(err, natslog.ErrDenied) {
 		t.Errorf("an auditor looks at activity: %v", err)
 	}

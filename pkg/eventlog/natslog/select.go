@@ -1,0 +1,120 @@
+package natslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+// Select returns facts of the users' histories; see eventlog.Reader. It makes no
+// consumer: each call is a batched direct get with the subject as its filter. On
+// replicated streams the end that a replica answers with is compared with the
+// leader's, so that a replica that lags hides nothing.
+func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlog.Batch, error) {
+	if selection.Limit < 1 {
+		return eventlog.Batch{}, fmt.Errorf("natslog: selection of %d messages, want at least 1", selection.Limit)
+	}
+	state, err := l.State(ctx, events.StreamSessions)
+	if err != nil {
+		return eventlog.Batch{}, err
+	}
+	s := selecting{
+		subject: events.SessionsSubject(selection.Tenant, selection.User),
+		from:    max(selection.From, 1), upTo: selection.UpTo, limit: min(selection.Limit, pageSize),
+	}
+	if s.upTo == 0 {
+		s.upTo = state.Last
+	}
+	messages, pending, err := l.selected(ctx, s)
+	if err != nil {
+		return eventlog.Batch{}, err
+	}
+	return selectedBatch(s, state, messages, pending), nil
+}
+
+// selecting is one Select under way.
+type selecting struct {
+	subject    string
+	from, upTo uint64
+	limit      int
+}
+
+func (l *Log) selected(ctx context.Context, s selecting) (messages []*jetstream.RawStreamMsg, pending uint64, err error) {
+	if s.from > s.upTo {
+		return nil, 0, nil
+	}
+	messages, pending, err = l.page(ctx, events.StreamSessions, s.limit,
+		jetstreamext.GetBatchSeq(s.from), jetstreamext.GetBatchSubject(s.subject))
+	if err != nil || pending > 0 || !l.replicated {
+		return messages, pending, err
+	}
+	if len(messages) > 0 {
+		s.from = messages[len(messages)-1].Sequence + 1
+	}
+	next, err := l.fromLeader(ctx, events.StreamSessions, getRequest{Sequence: s.from, NextFor: s.subject})
+	if errors.Is(err, eventlog.ErrNotFound) {
+		return messages, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	// At least this one is left; how many are behind it, the next page says.
+	return append(messages, next), 1, nil
+}
+
+// selectedBatch cuts what lies beyond the selection. A page that is not cut and has
+// something behind it may still be the last one; then the next is empty.
+func selectedBatch(s selecting, state eventlog.State, messages []*jetstream.RawStreamMsg, pending uint64) eventlog.Batch {
+	batch := eventlog.Batch{
+		Pending: pending,
+		End:     eventlog.Position{Stream: events.StreamSessions, Created: state.Created, Sequence: s.from - 1},
+	}
+	for _, m := range messages {
+		if m.Sequence > s.upTo {
+			batch.Pending = 0
+			break
+		}
+		batch.Events = append(batch.Events, decodeOrKeep(m))
+		batch.End = positionAt(events.StreamSessions, state, m)
+	}
+	return batch
+}
+
+func decodeOrKeep(m *jetstream.RawStreamMsg) eventlog.Recorded {
+	fact, err := decode(events.StreamSessions, m)
+	if err == nil {
+		return fact
+	}
+	key, err := events.SubjectKey(m.Subject)
+	if err != nil {
+		key = events.Key{} // a subject that posse does not write to
+	}
+	return undecodable(key, m)
+}
+
+// SequenceAt returns the sequence of the first message that was stored at a moment
+// or later; see eventlog.Reader.
+func (l *Log) SequenceAt(ctx context.Context, stream string, moment time.Time) (uint64, error) {
+	state, err := l.State(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	if state.Last < state.First || state.LastTime.Before(moment) {
+		return state.Last + 1, nil
+	}
+	found, _, err := l.page(ctx, stream, 1, jetstreamext.GetBatchStartTime(moment))
+	if err != nil {
+		return 0, err
+	}
+	if len(found) == 0 {
+		return 0, unavailable("read stream "+stream, errors.New("the server that answered has not caught up with the leader"))
+	}
+	return found[0].Sequence, nil
+}

@@ -1,0 +1,87 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog"
+)
+
+// Query says which facts to replay. The zero Query means all that the log holds.
+type Query struct {
+	// Since and Until bound when the log stored a fact: from the first one stored
+	// at Since or later, up to but without the first one stored at Until or later.
+	// The zero time means no bound.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// From is the first sequence; 0 means the first that there is.
+	From uint64 `json:"from,omitzero"`
+	// AtEnd leaves out everything that the log holds when the replay begins, for one
+	// that follows.
+	AtEnd bool `json:"at_end,omitempty"`
+	// Tenant and User are compared by the server; "" means any.
+	Tenant string `json:"tenant,omitempty"`
+	User   string `json:"user,omitempty"`
+	// Session, Types, Cause and Actor are compared here; empty means any. Cause and
+	// Actor (the id of the user who ended the session) are of revocations, so they
+	// leave out all other facts.
+	Session string        `json:"session,omitempty"`
+	Types   []events.Type `json:"types,omitempty"`
+	Cause   events.Cause  `json:"cause,omitempty"`
+	Actor   string        `json:"actor,omitempty"`
+	// Limit is the most facts; 0 means no limit.
+	Limit uint64 `json:"limit,omitzero"`
+	// Follow goes on, with what the log stores later, until the context ends.
+	Follow bool `json:"follow,omitempty"`
+}
+
+// ErrInvalidQuery says that a query contradicts itself.
+var ErrInvalidQuery = errors.New("replay: invalid query")
+
+// Validate reports what is wrong with a query. The error wraps ErrInvalidQuery.
+func (q Query) Validate() error {
+	if q.Follow && !q.Until.IsZero() {
+		return fmt.Errorf("%w: it cannot follow the log and end at %s", ErrInvalidQuery, q.Until.Format(time.RFC3339))
+	}
+	if q.AtEnd && (!q.Follow || q.From != 0 || !q.Since.IsZero()) {
+		return fmt.Errorf("%w: one that begins at the end follows, and begins nowhere else", ErrInvalidQuery)
+	}
+	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
+		return fmt.Errorf("%w: since %s is not before until %s", ErrInvalidQuery,
+			q.Since.Format(time.RFC3339), q.Until.Format(time.RFC3339))
+	}
+	for field, id := range map[string]string{"tenant": q.Tenant, "user": q.User} {
+		if id == "" {
+			continue
+		}
+		if err := events.ValidateID(field, id); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
+		}
+	}
+	return nil
+}
+
+func (q Query) equal(other Query) bool {
+	return q.Since.Equal(other.Since) && q.Until.Equal(other.Until) && q.From == other.From && q.AtEnd == other.AtEnd &&
+		q.Tenant == other.Tenant && q.User == other.User && q.Session == other.Session &&
+		slices.Equal(q.Types, other.Types) && q.Cause == other.Cause && q.Actor == other.Actor &&
+		q.Limit == other.Limit && q.Follow == other.Follow
+}
+
+// matches compares what the server did not.
+func (q Query) matches(fact eventlog.Recorded) bool {
+	if q.Session != "" && fact.Event.SessionKey().Session != q.Session {
+		return false
+	}
+	if len(q.Types) > 0 && !slices.Contains(q.Types, fact.Event.EventType()) {
+		return false
+	}
+	if q.Cause == "" && q.Actor == "" {
+		return true
+	}
+	revoked, ok := fact.Event.(events.Revoked)
+	return ok && (q.Cause == "" || revoked.Cause == q.Cause) && (q.Actor == "" || revoked.Actor.User == q.Actor)
+}

@@ -111,6 +111,12 @@ type Reader interface {
 	LastTouch(ctx context.Context, key events.Key) (Recorded, error)
 	// Read returns at most limit messages of a stream, from a sequence on.
 	Read(ctx context.Context, stream string, from uint64, limit int) (Batch, error)
+	// State returns the extent of a stream.
+	State(ctx context.Context, stream string) (State, error)
+}
+
+// Selector reads a part of the history.
+type Selector interface {
 	// Select returns facts of the users' histories, in the order of the log. The
 	// log itself leaves out those of other tenants and users. A message that is not
 	// an event comes out as an events.Unknown without a type: who reads the history
@@ -119,8 +125,6 @@ type Reader interface {
 	// SequenceAt returns the sequence of the first message of a stream that was
 	// stored at a moment or later, and the one after the last if there is none.
 	SequenceAt(ctx context.Context, stream string, moment time.Time) (uint64, error)
-	// State returns the extent of a stream.
-	State(ctx context.Context, stream string) (State, error)
 }
 
 // Handler takes batches one after the other. An error is retried with the same
@@ -174,6 +178,7 @@ type Revocations interface {
 type Log interface {
 	Appender
 	Reader
+	Selector
 	Follower
 	Revocations
 }

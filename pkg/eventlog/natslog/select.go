@@ -13,7 +13,7 @@ import (
 	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
-// Select returns facts of the users' histories; see eventlog.Reader. It makes no
+// Select returns facts of the users' histories; see eventlog.Selector. It makes no
 // consumer: each call is a batched direct get with the subject as its filter. On
 // replicated streams the end that a replica answers with is compared with the
 // leader's, so that a replica that lags hides nothing.
@@ -100,7 +100,7 @@ func decodeOrKeep(m *jetstream.RawStreamMsg) eventlog.Recorded {
 }
 
 // SequenceAt returns the sequence of the first message that was stored at a moment
-// or later; see eventlog.Reader.
+// or later; see eventlog.Selector.
 func (l *Log) SequenceAt(ctx context.Context, stream string, moment time.Time) (uint64, error) {
 	state, err := l.State(ctx, stream)
 	if err != nil {

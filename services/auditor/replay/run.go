@@ -39,10 +39,16 @@ type Sink interface {
 	PerPage() bool
 }
 
+// Log is what a replay needs of the log.
+type Log interface {
+	eventlog.Reader
+	eventlog.Selector
+}
+
 // Config is one replay.
 type Config struct {
 	// Log to read. Required.
-	Log eventlog.Reader
+	Log Log
 	// Query says what to read.
 	Query Query
 	// Sink takes it. Required.

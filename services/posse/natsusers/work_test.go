@@ -26,6 +26,9 @@ func TestAnAuditorReadsTheHistory(t *testing.T) {
 	if err != nil || len(batch.Events) != 1 || batch.Pending != 0 {
 		t.Errorf("an auditor reads %d facts, %d pending: %v", len(batch.Events), batch.Pending, err)
 	}
+	if stored, err := log.Stored(t.Context(), events.StreamSessions, 1, 10); err != nil || len(stored) != 1 {
+		t.Errorf("an auditor reads %d messages as they are stored: %v", len(stored), err)
+	}
 	if _, err := log.State(t.Context(), events.StreamTouches); !errors.Is(err, natslog.ErrDenied) {
 		t.Errorf("an auditor looks at activity: %v", err)
 	}

@@ -39,6 +39,9 @@ var (
 	ErrNotReady = errors.New("proof: not ready")
 	// errWrong says that the stream contradicts what was read or signed.
 	errWrong = errors.New("proof: the log is not what it was")
+	// errTree says that the tree could not be written. What was read of the log is
+	// then ahead of the file, and a new start sets that right.
+	errTree = errors.New("proof: the tree cannot be written")
 )
 
 // Config of an Auditor.
@@ -227,31 +230,45 @@ func (a *Auditor) Close() error {
 
 // Run follows and signs until the context ends, and signs once more then. One that
 // halted stays, so that its metrics and Ready can say so, and Run returns an error
-// that wraps ErrHalted when the context ends.
+// that wraps ErrHalted when the context ends. It returns at once when its own
+// directory cannot be written.
 func (a *Auditor) Run(ctx context.Context) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	for a.haltedErr() == nil {
-		a.look(ctx)
-		if a.haltedErr() == nil && a.isCaughtUp() && time.Since(a.signed) >= a.config.Every {
-			a.trySign()
+	for {
+		if err := a.look(ctx); err != nil {
+			return err
+		}
+		if a.haltedErr() != nil {
+			<-ctx.Done()
+			return a.haltedErr()
+		}
+		if a.isCaughtUp() && time.Since(a.signed) >= a.config.Every {
+			if err := a.trySign(); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
-			if a.haltedErr() == nil {
-				a.trySign()
-			}
-			return a.haltedErr()
+			return a.trySign()
 		case <-ticker.C:
 		}
 	}
-	<-ctx.Done()
-	return a.haltedErr()
 }
 
-// look reads what is new and judges what it finds.
-func (a *Auditor) look(ctx context.Context) {
+// look reads what is new and judges what it finds. Its error is errTree.
+func (a *Auditor) look(ctx context.Context) error {
 	err := a.follow(ctx)
+	if errors.Is(err, errTree) {
+		return err
+	}
+	a.reckon(ctx, err)
+	return nil
+}
+
+// reckon notes what following came to, and halts when the log has looked wrong for
+// long enough.
+func (a *Auditor) reckon(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
 	case err == nil:
@@ -362,20 +379,25 @@ func (a *Auditor) append(leaf [32]byte) error {
 }
 
 // trySign signs if there is something new. What fails is tried again with the next
-// look; what is written is never changed.
-func (a *Auditor) trySign() {
+// look; what is written is never changed. Its error is errTree.
+func (a *Auditor) trySign() error {
 	if a.tree.edge.size <= a.newest.Size {
-		return
+		return nil
 	}
-	if err := a.sign(); err != nil {
+	err := a.sign()
+	if errors.Is(err, errTree) {
+		return err
+	}
+	if err != nil {
 		a.metrics.failures.Inc()
 		a.config.Logger.Error("checkpoint could not be kept, trying again", "size", a.tree.edge.size, "error", err)
-		return
+		return nil
 	}
 	a.signed = time.Now()
 	a.metrics.checkpoints.Inc()
 	a.metrics.signedSize.Set(float64(a.newest.Size))
 	a.config.Logger.Debug("signed a checkpoint", "size", a.newest.Size)
+	return nil
 }
 
 func (a *Auditor) sign() error {

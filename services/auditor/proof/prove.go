@@ -155,6 +155,9 @@ func parseProof(text string) (parts, error) {
 		if err != nil {
 			return parts{}, fmt.Errorf("%w: %w", errProof, err)
 		}
+		if hash.String() != line {
+			return parts{}, fmt.Errorf("%w: %q is not how a hash is written", errProof, line)
+		}
 		p.path = append(p.path, hash)
 	}
 	return p, nil

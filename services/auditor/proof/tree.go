@@ -114,7 +114,7 @@ func (t *Tree) add(leaf tlog.Hash) error {
 	t.last = leaf
 	for _, hash := range t.stored {
 		if _, err := t.writer.Write(hash[:]); err != nil {
-			return fmt.Errorf("proof: append to the tree: %w", err)
+			return fmt.Errorf("%w: %w", errTree, err)
 		}
 	}
 	return nil
@@ -122,7 +122,7 @@ func (t *Tree) add(leaf tlog.Hash) error {
 
 func (t *Tree) sync() error {
 	if err := errors.Join(t.writer.Flush(), t.file.Sync()); err != nil {
-		return fmt.Errorf("proof: write the tree: %w", err)
+		return fmt.Errorf("%w: %w", errTree, err)
 	}
 	return nil
 }

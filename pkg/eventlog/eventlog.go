@@ -65,6 +65,25 @@ type State struct {
 	Created     time.Time
 	First, Last uint64 // Last is First-1 when it is empty
 	LastTime    time.Time
+	Missing     uint64 // how many messages between First and Last are gone
+}
+
+// Stored is a message as it lies in a stream, whether it says anything or not.
+type Stored struct {
+	events.Message
+
+	Sequence uint64
+	Time     time.Time // when the log stored it, to the nanosecond
+}
+
+// RawReader reads what is stored, for those who prove that it did not change.
+type RawReader interface {
+	// Stored returns at most limit messages of a stream, from a sequence on, none
+	// at its end. One that is gone is left out. A replica that lags may show the
+	// end early. Errors: ErrUnavailable.
+	Stored(ctx context.Context, stream string, from uint64, limit int) ([]Stored, error)
+	// State returns the extent of a stream. Errors: ErrNotFound, ErrUnavailable.
+	State(ctx context.Context, stream string) (State, error)
 }
 
 // Expectation is what an append relies on.

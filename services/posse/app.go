@@ -36,6 +36,8 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			queryCommand(),
 			gatewayCommand(),
 			gatewayConformanceCommand(),
+			auditorCommand(),
+			auditCommand(),
 			sessionsCommand(),
 			auditCommand(),
 			adminLinkCommand(),

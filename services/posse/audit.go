@@ -1,8 +1,6 @@
 package main
 
-import (
-	"github.com/urfave/cli/v3"
-)
+import "github.com/urfave/cli/v3"
 
 func auditCommand() *cli.Command {
 	return &cli.Command{
@@ -15,6 +13,10 @@ What they show is personal data of all tenants: names, addresses, devices.`,
 		Commands: []*cli.Command{
 			auditReplayCommand(),
 			auditTailCommand(),
+			auditVerifyCommand(),
+			auditProveCommand(),
+			auditCheckProofCommand(),
+			auditKeyCommand(),
 		},
 	}
 }

@@ -52,6 +52,27 @@ func (l *Log) Read(ctx context.Context, stream string, from uint64, limit int) (
 	return batch, nil
 }
 
+// Stored returns at most limit messages of a stream as they are stored; see
+// eventlog.RawReader. Headers that the server adds to its answer, such as
+// Nats-Sequence, are not among theirs.
+func (l *Log) Stored(ctx context.Context, stream string, from uint64, limit int) ([]eventlog.Stored, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("natslog: read of %d messages, want at least 1", limit)
+	}
+	messages, _, err := l.page(ctx, stream, limit, jetstreamext.GetBatchSeq(max(from, 1)))
+	if err != nil {
+		return nil, err
+	}
+	stored := make([]eventlog.Stored, len(messages))
+	for i, m := range messages {
+		stored[i] = eventlog.Stored{
+			Message:  events.Message{Subject: m.Subject, Header: m.Header, Data: m.Data},
+			Sequence: m.Sequence, Time: m.Time.UTC(),
+		}
+	}
+	return stored, nil
+}
+
 func positionAt(stream string, state eventlog.State, m *jetstream.RawStreamMsg) eventlog.Position {
 	return eventlog.Position{Stream: stream, Created: state.Created, Sequence: m.Sequence, ID: idOf(m.Header)}
 }

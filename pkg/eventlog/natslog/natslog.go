@@ -66,7 +66,10 @@ type Log struct {
 	replicated bool
 }
 
-var _ eventlog.Log = (*Log)(nil)
+var (
+	_ eventlog.Log       = (*Log)(nil)
+	_ eventlog.RawReader = (*Log)(nil)
+)
 
 // New declares the streams and returns the log. Streams that are not there are
 // created; streams that are there and differ end it with a *SettingsError that
@@ -124,6 +127,7 @@ func (l *Log) State(ctx context.Context, stream string) (eventlog.State, error) 
 	if info.State.Msgs == 0 {
 		state.First = state.Last + 1
 	}
+	state.Missing = state.Last + 1 - state.First - info.State.Msgs
 	return state, nil
 }
 

@@ -33,6 +33,9 @@ func TestAnAuditorReadsTheHistory(t *testing.T) {
 	if first, err := log.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
 		t.Errorf("an auditor finds the first fact at %d: %v", first, err)
 	}
+	if stored, err := log.Stored(t.Context(), events.StreamSessions, 1, 10); err != nil || len(stored) != 1 {
+		t.Errorf("an auditor reads %d messages as they are stored: %v", len(stored), err)
+	}
 	if _, err := log.State(t.Context(), events.StreamTouches); !errors.Is(err, natslog.ErrDenied) {
 		t.Errorf("an auditor looks at activity: %v", err)
 	}

@@ -115,7 +115,7 @@ const (
 type UsersPage struct {
 	Users     []User
 	Total     int    // users that match, on all pages, exactly up to UsersQuery.CountAtMost
-	Sessions  int    // active sessions of the whole tenant (or of the one user), exactly
+	Sessions  int    // active sessions of the whole tenant (or of the one user), exactly but at a past moment
 	NextToken string // "" on the last page
 	Freshness
 }

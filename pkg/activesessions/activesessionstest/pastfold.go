@@ -44,8 +44,9 @@ var pastMinute = rapid.Custom(func(rt *rapid.T) events.Timestamp {
 // that expired or ended, and one ends once. Touches come whenever they like, but not
 // before the login.
 func decidedHistory(rt *rapid.T, moveTo string) []eventlog.Recorded {
-	var facts []events.Event
-	for i := range rapid.IntRange(0, 6).Draw(rt, "sessions") {
+	sessions := rapid.IntRange(0, 6).Draw(rt, "sessions")
+	facts := make([]events.Event, 0, sessions)
+	for i := range sessions {
 		facts = append(facts, decidedSession(rt, events.Key{
 			Tenant: moveTo, User: rapid.SampledFrom([]string{"u", "v", "w"}).Draw(rt, "user"), Session: fmt.Sprint("s", i),
 		})...)
@@ -146,26 +147,15 @@ func expectPast(rt *rapid.T, store Store, in string, history []eventlog.Recorded
 		list[k.User] = append(list[k.User], row)
 		expectOnePast(rt, store, row, at)
 	}
-	page, err := store.Users(rt.Context(), activesessions.UsersQuery{Tenant: in, At: at, Now: now})
-	if err != nil {
-		rt.Fatalf("users: %v", err)
-	}
-	if page.Total != len(active) || page.Sessions != sessions || len(page.Users) != len(active) {
-		rt.Fatalf("at %v: a page of %d, %d users, %d sessions; want %d and %d", at, len(page.Users), page.Total, page.Sessions, len(active), sessions)
-	}
-	for _, u := range page.Users {
-		last := slices.MaxFunc(active[u.ID], func(a, b activesessions.Session) int { return a.LastActive.Compare(b.LastActive) })
-		if u.Sessions != len(active[u.ID]) || !u.LastActive.Equal(last.LastActive) {
-			rt.Fatalf("at %v: user %+v, want %d sessions, active %v", at, u, len(active[u.ID]), last.LastActive)
-		}
-	}
-	walked := walkPast(rt, store, activesessions.UsersQuery{Tenant: in, At: at, Now: now, PageSize: 1})
-	if len(walked) != len(active) {
-		rt.Fatalf("at %v: pages of one show %v, want %d users", at, walked, len(active))
+	query := activesessions.UsersQuery{Tenant: in, At: at, Now: now}
+	expectPastUsers(rt, store, query, active, sessions)
+	for _, query.CountAtMost = range []int{1, 2, 100} {
+		expectPastUsers(rt, store, query, active, sessions)
 	}
 	for _, user := range []string{"u", "v", "w"} {
 		for isOver, want := range map[bool][]activesessions.Session{false: active[user], true: over[user]} {
-			got, _, err := store.Sessions(rt.Context(), activesessions.SessionsQuery{Tenant: in, User: user, At: at, Now: now, Ended: isOver})
+			query := activesessions.SessionsQuery{Tenant: in, User: user, At: at, Now: now, Ended: isOver}
+			got, _, err := store.Sessions(rt.Context(), query)
 			if err != nil {
 				rt.Fatalf("sessions: %v", err)
 			}
@@ -175,6 +165,30 @@ func expectPast(rt *rapid.T, store Store, in string, history []eventlog.Recorded
 				rt.Fatalf("at %v: sessions of %s, ended %v (-want +got):\n%s", at, user, isOver, diff)
 			}
 		}
+	}
+}
+
+func expectPastUsers(
+	rt *rapid.T, store Store, query activesessions.UsersQuery, active map[string][]activesessions.Session, sessions int,
+) {
+	page, err := store.Users(rt.Context(), query)
+	if err != nil {
+		rt.Fatalf("users: %v", err)
+	}
+	total, sessions := query.Counted(len(active)), query.Counted(sessions)
+	if page.Total != total || page.Sessions != sessions || len(page.Users) != len(active) {
+		rt.Fatalf("%+v: a page of %d, %d users, %d sessions; want %d, %d and %d",
+			query, len(page.Users), page.Total, page.Sessions, len(active), total, sessions)
+	}
+	for _, u := range page.Users {
+		last := slices.MaxFunc(active[u.ID], func(a, b activesessions.Session) int { return a.LastActive.Compare(b.LastActive) })
+		if u.Sessions != len(active[u.ID]) || !u.LastActive.Equal(last.LastActive) {
+			rt.Fatalf("%+v: user %+v, want %d sessions, active %v", query, u, len(active[u.ID]), last.LastActive)
+		}
+	}
+	query.PageSize = 1
+	if walked := walkPast(rt, store, query); len(walked) != len(active) {
+		rt.Fatalf("%+v: pages of one show %v, want %d users", query, walked, len(active))
 	}
 }
 

@@ -37,6 +37,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			gatewayCommand(),
 			gatewayConformanceCommand(),
 			sessionsCommand(),
+			auditCommand(),
 			adminLinkCommand(),
 			keysCommand(),
 			natsKeysCommand(),

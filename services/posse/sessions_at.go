@@ -99,7 +99,8 @@ func parseMoment(text string, zone *time.Location) (time.Time, error) {
 		}
 		return at, nil
 	}
-	return time.Time{}, fmt.Errorf(`%q is not a moment: write "2006-01-02 15:04", "2006-01-02 15:04:05" or RFC 3339 such as 2006-01-02T15:04:05Z`, text)
+	return time.Time{}, fmt.Errorf(
+		`%q is not a moment: write "2006-01-02 15:04", "2006-01-02 15:04:05" or RFC 3339 such as 2006-01-02T15:04:05Z`, text)
 }
 
 // expectTenant refuses to show the people of another tenant than was meant.
@@ -181,7 +182,9 @@ func (p *signedIn) writeTable(w io.Writer, zone *time.Location, now time.Time) e
 	return err
 }
 
-func second(t time.Time, zone *time.Location) string { return t.In(zone).Format("2006-01-02 15:04:05 MST") }
+func second(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("2006-01-02 15:04:05 MST")
+}
 
 // endText says how a session ended that was active at the moment.
 func endText(session client.Session, zone *time.Location, now time.Time) string {
@@ -200,4 +203,3 @@ func endText(session client.Session, zone *time.Location, now time.Time) string 
 	}
 	return "still signed in"
 }
-

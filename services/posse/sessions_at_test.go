@@ -45,8 +45,8 @@ func TestEndText(t *testing.T) {
 	now := time.Date(2026, 11, 20, 14, 5, 0, 0, time.UTC)
 	end := &client.Ending{At: now.Add(-time.Hour), Cause: "terminate", ActorUser: "boss", ReasonAdmin: "\x1b[2Jlost"}
 	for want, session := range map[string]client.Session{
-		"still signed in":                  {Expires: now.Add(time.Second)},
-		"2026-11-20 14:05:00 UTC, expired": {Expires: now},
+		"still signed in":                                      {Expires: now.Add(time.Second)},
+		"2026-11-20 14:05:00 UTC, expired":                     {Expires: now},
 		"2026-11-20 13:05:00 UTC, terminate by boss: ·[2Jlost": {Expires: now, EndedLater: end},
 	} {
 		if got := endText(session, time.UTC, now); got != want {

@@ -30,7 +30,7 @@ type Users struct {
 
 	Total int `doc:"Users that match, on all pages. With as_of exact up to 1,000, and 1,001 if there are more." json:"total"`
 
-	Sessions int `doc:"Active sessions of everyone whom you may see. With as_of exact up to 1,000, and 1,001 if there are more." json:"sessions"`
+	Sessions int `doc:"Active sessions of everyone whom you may see; with as_of counted like total." json:"sessions"`
 
 	NextPageToken string `doc:"Empty on the last page." json:"next_page_token"`
 }

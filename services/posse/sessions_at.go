@@ -134,6 +134,9 @@ func findAt(ctx context.Context, api *client.Client, user string, at time.Time) 
 	}
 	for _, u := range users {
 		sessions, position, err := api.SessionsAt(ctx, u.ID, "active", at)
+		if user == "" && isNotFound(err) {
+			continue // forgotten since the list was made
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,9 @@ type UsersQuery struct {
 	User string
 	// Filter is matched, ignoring case, anywhere in username or display name.
 	Filter string
-	// At is the moment to answer for; the zero time means Now.
+	// At is the moment to answer for; the zero time means Now. What a row says then
+	// is at Session.AsOf. Users have the names that they have now, since those are
+	// what they are looked for by.
 	At time.Time
 	// Now decides what has expired. Required.
 	Now time.Time
@@ -113,7 +115,7 @@ const (
 type UsersPage struct {
 	Users     []User
 	Total     int    // users that match, on all pages, exactly up to UsersQuery.CountAtMost
-	Sessions  int    // active sessions of the whole tenant (or of the one user), exactly
+	Sessions  int    // active sessions of the whole tenant (or of the one user), exactly but at a past moment
 	NextToken string // "" on the last page
 	Freshness
 }
@@ -146,7 +148,8 @@ type Reader interface {
 	SessionsOf(ctx context.Context, query SessionsOfQuery) (map[string][]Session, Freshness, error)
 	// Session finds a session by its id, ended ones too. Where foreign backends
 	// gave one id to several users of a tenant, all of them are returned, the
-	// earliest login first. ErrNotFound if there is none.
+	// earliest login first. ErrNotFound if there is none. Session.AsOf brings one to
+	// a past moment; before its Created it was not there.
 	Session(ctx context.Context, tenant, session string) ([]Session, Freshness, error)
 	// History returns every session of a user that a fold for Decide needs: not
 	// expired at now, ended or not, stubs excluded.

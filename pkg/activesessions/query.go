@@ -22,14 +22,34 @@ func (s *Session) Stop() time.Time {
 	return s.Expires
 }
 
-// AsOf is the row as it stood at a past moment, as far as a row remembers: it was
-// active at that moment at the latest, and what ended it later is not known yet.
+// AsOf is the row as it stood at a past moment: as a fold of the facts that
+// happened until then, with the moment itself, makes it. A session happened from
+// its Created on, any other fact at its event timestamp; when the log stored them
+// does not count, since a backend may report late or import.
+//
+// Whether the session was active, who signed in, on which device, since when and
+// how it ended by then are exact. A row does not remember what a later fact
+// overwrote, and says so instead of showing what was not true yet:
+//
+//   - LastActive is the moment itself if the session was used at it or later. (The
+//     log keeps the last touch of a session only, so nobody knows the ones before.)
+//   - IP and UserAgent are empty if a later fact brought others.
+//   - Expires is the greatest known, also of later refreshes. No refresh reopens a
+//     session that expired, so that does not change whether it was active.
+//
+// What ended it after the moment is in Later.
 func (s *Session) AsOf(at time.Time) {
 	if s.LastActive.After(at) {
 		s.LastActive = at
 	}
+	if s.IPAt.After(at) {
+		s.IP, s.IPAt = "", time.Time{}
+	}
+	if s.UserAgentAt.After(at) {
+		s.UserAgent, s.UserAgentAt = "", time.Time{}
+	}
 	if s.End != nil && s.End.At.After(at) {
-		s.End = nil
+		s.Later, s.End = s.End, nil
 	}
 }
 

@@ -41,6 +41,9 @@ type Session struct {
 	LoginSequence uint64
 
 	End *End // nil while nobody ended it
+	// Later is the end that came after the moment that was asked about, see AsOf. It
+	// is no part of a row that is stored.
+	Later *End
 }
 
 // End says how a session ended before its expiry: the revocation with the lowest

@@ -13,6 +13,7 @@ What they show is personal data of all tenants: names, addresses, devices.`,
 		Commands: []*cli.Command{
 			auditReplayCommand(),
 			auditTailCommand(),
+			auditExplainCommand(),
 			auditVerifyCommand(),
 			auditProveCommand(),
 			auditCheckProofCommand(),

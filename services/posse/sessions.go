@@ -13,11 +13,11 @@ import (
 func sessionsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "sessions",
-		Usage: "list who is signed in, and sign devices out",
-		Description: `Both ask a running posse over its API, with an access token: --token, or better
+		Usage: "list who is or was signed in, and sign devices out",
+		Description: `All ask a running posse over its API, with an access token: --token, or better
 POSSE_TOKEN or POSSE_TOKEN_FILE. An administrator's token shows and ends the
 sessions of everyone in its tenant, any other its owner's.`,
-		Commands: []*cli.Command{sessionsListCommand(), sessionsTerminateCommand()},
+		Commands: []*cli.Command{sessionsListCommand(), sessionsAtCommand(), sessionsTerminateCommand()},
 	}
 }
 

@@ -161,8 +161,33 @@ func TestAsOfAnswersForThePast(t *testing.T) {
 		if session.State != reads.StateActive || session.Ended != nil || session.ActiveNow {
 			r.Errorf("the session half an hour ago: %+v", session)
 		}
+		if later := session.EndedLater; later == nil || later.ActorUser != "anna" || later.Cause != "terminate" || later.ReasonAdmin != "stolen" {
+			r.Errorf("how it ended since: %+v", later)
+		}
 		if got := r.get("admin", "/v1/sessions/carl-0?as_of="+early); got.status != http.StatusNotFound {
 			r.Errorf("the session before its login: %d %s", got.status, got.raw)
+		}
+	})
+}
+
+func TestAPastMomentSaysHowSessionsEndedSince(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig) {
+		r.shop()
+		before := url.QueryEscape(r.now.Add(-30 * time.Minute).Format(time.RFC3339Nano))
+		var sessions, own query.SessionsBody
+		r.get("admin", "/v1/users/carl/sessions?as_of="+before).into(r.T, &sessions)
+		r.get("user", "/v1/users/carl/sessions?as_of="+before).into(r.T, &own)
+		if len(sessions.Sessions.Sessions) != 3 || len(own.Sessions.Sessions) != 3 {
+			r.Fatalf("carl's sessions half an hour ago: %+v", sessions)
+		}
+		for i, s := range own.Sessions.Sessions {
+			if all := sessions.Sessions.Sessions[i]; (s.EndedLater != nil) != (s.Session == "carl-0") || (all.EndedLater != nil) != (s.Session == "carl-0") {
+				r.Errorf("half an hour ago: %+v", s)
+			}
+			if s.EndedLater != nil && (s.EndedLater.ReasonAdmin != "" || s.EndedLater.ActorIP != "" || s.EndedLater.ReasonUser != "call us") {
+				r.Errorf("the person who was signed out later sees %+v", s.EndedLater)
+			}
 		}
 	})
 }

@@ -44,7 +44,7 @@ type Session struct {
 	Build      string `json:"build"`
 	UserAgent  string `json:"user_agent"`
 
-	IP string `doc:"Of the newest request that is known; empty if none is." json:"ip"`
+	IP string `doc:"Of the newest request that is known; empty if none is, or with as_of if a later request brought another." json:"ip"`
 
 	Created string `format:"date-time" json:"created"`
 
@@ -53,6 +53,8 @@ type Session struct {
 	LastActive string `format:"date-time" json:"last_active"`
 
 	Ended *Ended `doc:"Present when somebody ended it before its expiry." json:"ended,omitempty"`
+
+	EndedLater *Ended `doc:"With as_of: present when somebody ended it after that moment, before its expiry." json:"ended_later,omitempty"`
 }
 
 // Ended says who ended a session, when and why.
@@ -110,6 +112,7 @@ func sessionView(row *reads.Session) Session {
 		Expires:     stamp(row.Expires),
 		LastActive:  stamp(row.LastActive),
 		Ended:       endedView(row.End),
+		EndedLater:  endedView(row.Later),
 	}
 }
 

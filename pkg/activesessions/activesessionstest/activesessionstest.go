@@ -70,6 +70,7 @@ var stories = map[string]func(*testing.T, Factory){
 	"history is what a fold needs":                 historyForFold,
 	"idle sessions are found in bounded steps":     idleSessions,
 	"a past moment is answered":                    pastMoment,
+	"a past moment is the facts until then":        pastIsAFold,
 	"sweep forgets the old and keeps the rest":     sweepForgets,
 	"ten thousand users are walked":                tenThousandUsers,
 	"a page token is good for its query only":      pageTokens,

@@ -134,6 +134,12 @@ func (s *shop) expectCounts(users int, query activesessions.UsersQuery) {
 		if want := min(users, most+1); page.Total != want {
 			s.t.Errorf("%+v counts %d users, want %d", query, page.Total, want)
 		}
+		if !query.At.IsZero() {
+			if want := min(exact.Sessions, most+1); page.Sessions != want {
+				s.t.Errorf("%+v counts %d sessions, want %d", query, page.Sessions, want)
+			}
+			page.Sessions = exact.Sessions
+		}
 		page.Total, page.NextToken = exact.Total, exact.NextToken
 		if diff := cmp.Diff(exact, page); diff != "" {
 			s.t.Errorf("%+v shows another page (-exact +bounded):\n%s", query, diff)

@@ -45,6 +45,9 @@ func (s *Store) fill(page *activesessions.UsersPage, l *listing) {
 		entries = s.past(page, l)
 	}
 	page.Total = l.query.Counted(page.Total)
+	if !l.query.At.IsZero() {
+		page.Sessions = l.query.Counted(page.Sessions)
+	}
 	if size := l.query.Size(); len(entries) > size {
 		entries = entries[:size]
 		page.NextToken = s.continueAfter(l, entries[size-1])

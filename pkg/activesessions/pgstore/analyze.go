@@ -55,7 +55,7 @@ const outgrownSQL = `
 const (
 	sampleSQL  = "SET LOCAL default_statistics_target = 10"
 	analyzeSQL = `ANALYZE
-		sessions (tenant, user_id, session, created, expires, last_active, login_sequence, end_at, end_sequence),
+		sessions (tenant, user_id, session, created, expires, stopped, span, last_active, login_sequence, end_at, end_sequence),
 		users (tenant, user_id, search, listed),
 		places`
 )

@@ -36,7 +36,8 @@ func (l *listing) queueTotals(statements *pgx.Batch, sql string, more ...any) {
 type collector struct {
 	*listing
 	sql     string
-	more    []any // arguments that follow those of users.sql
+	at      int64 // the moment of the list
+	more    []any // arguments that follow tenant, moment, room, place and user
 	entries []entry
 	room    int // one more than the page has
 	after   pagetoken.Token
@@ -44,7 +45,8 @@ type collector struct {
 }
 
 func (l *listing) collector(sql string, more ...any) *collector {
-	return &collector{listing: l, sql: sql, more: more, room: l.query.Size() + 1, after: l.token}
+	more = append([]any{int64(l.token.Version)}, more...)
+	return &collector{listing: l, sql: sql, at: l.now, more: more, room: l.query.Size() + 1, after: l.token}
 }
 
 // collect sends the first statement along with others.
@@ -63,7 +65,7 @@ func (c *collector) collect(ctx context.Context, tx pgx.Tx, statements *pgx.Batc
 
 func (c *collector) queue(statements *pgx.Batch) {
 	arguments := append([]any{
-		toText(c.query.Tenant), c.now, c.room, c.after.Place, toText(c.after.User), int64(c.after.Version),
+		toText(c.query.Tenant), c.at, c.room, c.after.Place, toText(c.after.User),
 	}, c.more...)
 	statements.Queue(c.sql, arguments...).Query(func(found pgx.Rows) error {
 		var e entry

@@ -21,7 +21,7 @@ const sessionsSQL = `SELECT position, touches, as_of, ` + columns + ` FROM (SELE
 // is used most recently first.
 const (
 	open           = `login_sequence > 0 AND end_sequence = 0 AND expires > $3`
-	openThen       = `login_sequence > 0 AND created <= $3 AND expires > $3 AND (end_sequence = 0 OR end_at > $3)`
+	openThen       = `login_sequence > 0 AND created <= $3 AND stopped > $3`
 	byActivity     = ` ORDER BY last_active DESC, session`
 	byActivityThen = ` ORDER BY least(last_active, $3) DESC, session`
 )

@@ -26,12 +26,6 @@ var (
 	matchingSQL string
 	//go:embed sql/walk.sql
 	walkSQL string
-	//go:embed sql/active_then.sql
-	activeThenSQL string
-	//go:embed sql/active_behind.sql
-	activeBehindSQL string
-	//go:embed sql/active_page.sql
-	activePageSQL string
 )
 
 // Users implements activesessions.Reader. The list is the one that the first
@@ -44,7 +38,8 @@ var (
 // of an hour for a tenant.
 //
 // A past moment, and a Now before the store's horizon, is answered from the
-// sessions that were active then.
+// sessions that were active then, by the newest sign-in, which nothing changes
+// afterwards.
 func (s *Store) Users(ctx context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
 	l := &listing{store: s, query: &query, filter: activesessions.Fold(query.Filter), now: millis(query.Now)}
 	err := l.read(ctx)
@@ -143,30 +138,12 @@ func (e *entry) decode(tenant string) activesessions.User {
 func (l *listing) entries(ctx context.Context, tx pgx.Tx) ([]entry, error) {
 	switch {
 	case !l.isCurrent():
-		return l.activeThen(ctx, tx)
+		return l.then(ctx, tx)
 	case l.filter == "":
 		return l.everybody(ctx, tx)
 	default:
 		return l.matching(ctx, tx)
 	}
-}
-
-// activeThen answers from rows of sessions instead of summaries.
-func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
-	sql, at := activeThenSQL, l.query.At
-	if at.IsZero() {
-		sql, at = activeBehindSQL, l.query.Now
-	}
-	n := narrowed{sql + activePageSQL, []any{
-		toText(l.query.Tenant), millis(at), l.query.Size() + 1, l.token.Place, toText(l.token.User),
-	}}
-	if l.filter != "" {
-		n.by("filter", "AND u.search LIKE %s", likePattern(l.filter))
-	}
-	if l.query.User != "" {
-		n.by("user", "AND user_id = %s", toText(l.query.User))
-	}
-	return l.pageOf(ctx, tx, n.sql, n.arguments)
 }
 
 // pageOf reads rows of entries that have the totals before them. There is one row,
@@ -190,6 +167,9 @@ func (l *listing) pageOf(ctx context.Context, tx pgx.Tx, sql string, arguments [
 // fill puts entries on the page, and what continues after them into its token.
 func (l *listing) fill(entries []entry) error {
 	l.page.Total = l.query.Counted(l.page.Total)
+	if !l.query.At.IsZero() {
+		l.page.Sessions = l.query.Counted(l.page.Sessions)
+	}
 	if size := l.query.Size(); len(entries) > size {
 		entries = entries[:size]
 		if l.isCurrent() && l.query.PageToken == "" && l.paged < l.pagedAtLeast() {

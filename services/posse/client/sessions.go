@@ -30,13 +30,22 @@ type Session struct {
 	IP          string    `json:"ip"`
 	Created     time.Time `json:"created"`
 	LastActive  time.Time `json:"last_active"`
-	Ended       *struct {
-		At    time.Time `json:"at"`
-		Cause string    `json:"cause"`
-	} `json:"ended"`
+	Expires     time.Time `json:"expires"`
+	Ended       *Ending   `json:"ended"`
+	EndedLater  *Ending   `json:"ended_later"` // after the past moment that was asked about
 
 	// Raw is all that the API said.
 	Raw json.RawMessage `json:"-"`
+}
+
+// Ending says how a session ended before its expiry.
+type Ending struct {
+	At               time.Time `json:"at"`
+	Cause            string    `json:"cause"`
+	InitiatingEntity string    `json:"initiating_entity"`
+	ActorUser        string    `json:"actor_user"`
+	ReasonAdmin      string    `json:"reason_admin"`
+	ReasonUser       string    `json:"reason_user"`
 }
 
 // Device is what a session runs on.
@@ -62,7 +71,13 @@ func (s *Session) UnmarshalJSON(data []byte) error {
 // Users returns all users whom the caller may see and the filter matches, with
 // the position in the log that the first page showed.
 func (c *Client) Users(ctx context.Context, filter string) (users []User, position uint64, err error) {
+	return c.UsersAt(ctx, filter, time.Time{})
+}
+
+// UsersAt is Users as of a past moment; the zero time is now.
+func (c *Client) UsersAt(ctx context.Context, filter string, at time.Time) (users []User, position uint64, err error) {
 	query := url.Values{"page_size": {"500"}}
+	addMoment(query, at)
 	if filter != "" {
 		query.Set("filter", filter)
 	}
@@ -86,8 +101,21 @@ func (c *Client) Users(ctx context.Context, filter string) (users []User, positi
 	}
 }
 
+func addMoment(query url.Values, at time.Time) {
+	if !at.IsZero() {
+		query.Set("as_of", at.UTC().Format(time.RFC3339Nano))
+	}
+}
+
 // Sessions returns the sessions of a user in a state, active or ended.
 func (c *Client) Sessions(ctx context.Context, user, state string) (sessions []Session, position uint64, err error) {
+	return c.SessionsAt(ctx, user, state, time.Time{})
+}
+
+// SessionsAt is Sessions as of a past moment; the zero time is now.
+func (c *Client) SessionsAt(ctx context.Context, user, state string, at time.Time) (sessions []Session, position uint64, err error) {
+	query := url.Values{"state": {state}}
+	addMoment(query, at)
 	var answer struct {
 		Sessions []Session `json:"sessions"`
 		Position uint64    `json:"position"`
@@ -95,7 +123,7 @@ func (c *Client) Sessions(ctx context.Context, user, state string) (sessions []S
 	err = c.Do(ctx, Request{
 		Method: http.MethodGet,
 		Path:   "/v1/users/" + url.PathEscape(user) + "/sessions",
-		Query:  url.Values{"state": {state}},
+		Query:  query,
 	}, &answer)
 	return answer.Sessions, answer.Position, err
 }

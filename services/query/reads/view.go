@@ -25,7 +25,8 @@ const (
 )
 
 // Session is a session as it stood at the moment. Its End is set if it had ended
-// by then, and lacks what was written for others than the viewer.
+// by then, its Later if somebody ended it after a past moment; both lack what was
+// written for others than the viewer.
 type Session struct {
 	activesessions.Session
 
@@ -46,7 +47,7 @@ func (l *Lens) session(stored *activesessions.Session) Session {
 	view.State = l.state(&view.Session)
 	view.IsCurrent = l.Viewer.Session != "" && l.Viewer.Session == view.Session.Session && l.Viewer.User == view.User
 	view.ActiveNow = view.State == StateActive && l.isActive(view.LastActive)
-	view.End = l.ended(view.State, view.End)
+	view.End, view.Later = l.ended(view.State, view.End), l.later(&view.Session)
 	return view
 }
 
@@ -70,12 +71,23 @@ func (l *Lens) state(row *activesessions.Session) State {
 	}
 }
 
-// ended keeps from the person who was signed out what was written for
-// administrators.
 func (l *Lens) ended(state State, end *activesessions.End) *activesessions.End {
 	if state != StateEnded || end == nil {
 		return nil
 	}
+	return l.redacted(end)
+}
+
+func (l *Lens) later(row *activesessions.Session) *activesessions.End {
+	if row.Later == nil || !row.Later.At.Before(row.Expires) {
+		return nil
+	}
+	return l.redacted(row.Later)
+}
+
+// redacted keeps from the person who was signed out what was written for
+// administrators.
+func (l *Lens) redacted(end *activesessions.End) *activesessions.End {
 	view := *end
 	if !l.Viewer.MayReadAll() {
 		view.ActorIP, view.ReasonAdmin = "", ""

@@ -15,7 +15,8 @@ const (
 	usersPageSize = 50
 	// maxUsersRefreshed is how many of the users that were loaded stay live.
 	maxUsersRefreshed = 2000
-	// maxCounted is up to which number the matches of a filter are counted.
+	// maxCounted is up to which number the matches of a filter are counted, and
+	// everybody at a past moment.
 	maxCounted = 1000
 )
 
@@ -69,6 +70,8 @@ func (p *usersPane) Rows() []*userRow {
 // Heading says how many there are.
 func (p *usersPane) Heading() string {
 	switch {
+	case p.Place.Filter == "" && p.Over:
+		return p.Language.Say("users.count.then.many", "Count", maxCounted)
 	case p.Place.Filter == "" && p.Place.Past():
 		return p.Language.Say("users.count.then", "N", p.Total)
 	case p.Place.Filter == "":
@@ -82,7 +85,7 @@ func (p *usersPane) Heading() string {
 
 // Summary is what is said aloud when the list has changed.
 func (p *usersPane) Summary() string {
-	if p.Place.Filter != "" {
+	if p.Place.Filter != "" || p.counts() && p.Sessions > maxCounted {
 		return p.Heading()
 	}
 	return p.Heading() + ", " + p.Language.Say("sessions.count", "N", p.Sessions)
@@ -117,7 +120,7 @@ func (s *Screen) usersQuery(pane *usersPane, rows int) reads.UsersQuery {
 		Filter: pane.Place.Filter, PageToken: pane.Next,
 		PageSize: min(max(usersPageSize, rows-len(pane.Users)), activesessions.MaxPageSize),
 	}
-	if q.Filter != "" {
+	if pane.counts() {
 		q.CountAtMost = maxCounted
 	}
 	return q
@@ -125,7 +128,7 @@ func (s *Screen) usersQuery(pane *usersPane, rows int) reads.UsersQuery {
 
 func (p *usersPane) add(s *Screen, more reads.UsersPage) {
 	p.Total, p.Sessions, p.Next = min(more.Total, p.limit(more.Total)), more.Sessions, more.NextToken
-	p.Over = p.Place.Filter != "" && more.Total > maxCounted
+	p.Over = p.counts() && more.Total > maxCounted
 	p.Position = more.Position
 	for i := range more.Users {
 		p.Users = append(p.Users, s.row(p.Place, more.Users[i]))
@@ -133,11 +136,15 @@ func (p *usersPane) add(s *Screen, more reads.UsersPage) {
 }
 
 func (p *usersPane) limit(total int) int {
-	if p.Place.Filter == "" {
-		return total
+	if p.counts() {
+		return maxCounted
 	}
-	return maxCounted
+	return total
 }
+
+// counts reports whether users are counted one by one. Of everybody now there are
+// sums.
+func (p *usersPane) counts() bool { return p.Place.Filter != "" || p.Place.Past() }
 
 func (s *Screen) row(at place, u reads.User) userRow {
 	return userRow{

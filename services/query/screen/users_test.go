@@ -151,6 +151,9 @@ func TestMatchesAreCountedUpToABound(t *testing.T) {
 	same(t, "1,002 match", r.list("anna", "/users?q=user-").one(".heading").says(), "More than 1,000 users match")
 	same(t, "1,000 match", r.list("anna", "/users?q=user-0").one(".heading").says(), "1,000 users match")
 	same(t, "all are counted exactly", r.list("anna", "/users").one(".heading").says(), "1,003 users signed in")
+	then := r.list("anna", "/users?at=2026-11-20T14:05:00Z")
+	same(t, "1,003 at a moment", then.one(".heading").says(), "More than 1,000 users were signed in")
+	same(t, "and its summary", then.one("#user-list-pane").attr["data-summary"], "More than 1,000 users were signed in")
 }
 
 // pages follows the links to more users: an attribute of #more names the next page.

@@ -59,15 +59,13 @@ WITH merged AS (
         OR excluded.last_active > s.last_active
         OR excluded.generation > s.generation
         OR excluded.end_sequence > 0 AND (s.end_sequence = 0 OR excluded.end_sequence < s.end_sequence)
-    RETURNING tenant, user_id, last_active,
-        CASE WHEN login_sequence > 0 THEN expires - created END AS life, was_open,
+    RETURNING tenant, user_id, last_active, was_open,
         login_sequence > 0 AND end_sequence = 0 AND expires > $29 AS is_open
 ),
 change AS (
     SELECT tenant, user_id,
         sum(is_open::int - was_open::int) AS sessions,
-        max(last_active) FILTER (WHERE is_open) AS last_active,
-        max(life) AS life
+        max(last_active) FILTER (WHERE is_open) AS last_active
     FROM merged
     GROUP BY tenant, user_id
 ),
@@ -118,16 +116,15 @@ remembered AS (
     WHERE n.listed AND n.moved AND n.born <> $30
 ),
 counted AS (
-    INSERT INTO tenants AS t (tenant, users, sessions, longest)
-    SELECT tenant, coalesce(l.users, 0), c.sessions, c.longest
-    FROM (SELECT tenant, sum(sessions) AS sessions, coalesce(max(life), 0) AS longest FROM change GROUP BY tenant) c
+    INSERT INTO tenants AS t (tenant, users, sessions)
+    SELECT tenant, coalesce(l.users, 0), c.sessions
+    FROM (SELECT tenant, sum(sessions) AS sessions FROM change GROUP BY tenant) c
     LEFT JOIN (
         SELECT tenant, count(*) AS users FROM placed WHERE moved AND NOT listed GROUP BY tenant
     ) l USING (tenant)
     ON CONFLICT (tenant) DO UPDATE SET
         users = t.users + excluded.users,
-        sessions = t.sessions + excluded.sessions,
-        longest = greatest(t.longest, excluded.longest)
+        sessions = t.sessions + excluded.sessions
 )
 -- How many users changed, which, if they are not all $32 of them, and which of them
 -- have a name that is not known.

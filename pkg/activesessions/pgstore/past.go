@@ -1,0 +1,74 @@
+package pgstore
+
+import (
+	"context"
+	_ "embed" // the statements
+
+	"github.com/jackc/pgx/v5"
+)
+
+var (
+	//go:embed sql/classes.sql
+	classesSQL string
+	//go:embed sql/active_then.sql
+	activeThenSQL string
+	//go:embed sql/active_behind.sql
+	activeBehindSQL string
+	//go:embed sql/active_page.sql
+	activePageSQL string
+	//go:embed sql/walk_then.sql
+	walkThenSQL string
+	//go:embed sql/count_then.sql
+	countThenSQL string
+)
+
+// then answers from rows of sessions instead of summaries. With a bound for the
+// counts it walks the sign-ins back from the moment until the page is full, and
+// counts as far as the bound. Else, and for a filter, it reads all sessions that
+// were active then, but no others.
+func (l *listing) then(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	if !l.query.At.IsZero() && l.query.User == "" && l.filter == "" && l.query.CountAtMost > 0 {
+		return l.walkThen(ctx, tx)
+	}
+	return l.activeThen(ctx, tx)
+}
+
+func (l *listing) walkThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	if err := l.countThen(ctx, tx); err != nil {
+		return nil, err
+	}
+	c := l.collector("WITH " + classesSQL + walkThenSQL)
+	c.at, c.more = millis(l.query.At), nil
+	err := c.collect(ctx, tx, &pgx.Batch{})
+	return c.entries, err
+}
+
+// countThen looks at more sessions until it has counted as many users as the query
+// wants to know of, or all of them. A user has few sessions as a rule, so the first
+// look is enough.
+func (l *listing) countThen(ctx context.Context, tx pgx.Tx) error {
+	for looked := l.query.CountAtMost + 1; ; looked *= 4 {
+		err := tx.QueryRow(ctx, "WITH "+classesSQL+countThenSQL, toText(l.query.Tenant), millis(l.query.At), looked).
+			Scan(&l.page.Total, &l.page.Sessions)
+		if err != nil || l.page.Sessions < looked || l.page.Total > l.query.CountAtMost {
+			return err
+		}
+	}
+}
+
+func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
+	sql, at, user := "WITH "+classesSQL+activeThenSQL, l.query.At, "AND s.user_id = %s"
+	if at.IsZero() {
+		sql, at, user = activeBehindSQL, l.query.Now, "AND user_id = %s"
+	}
+	n := narrowed{sql + activePageSQL, []any{
+		toText(l.query.Tenant), millis(at), l.query.Size() + 1, l.token.Place, toText(l.token.User),
+	}}
+	if l.filter != "" {
+		n.by("filter", "AND u.search LIKE %s", likePattern(l.filter))
+	}
+	if l.query.User != "" {
+		n.by("user", user, toText(l.query.User))
+	}
+	return l.pageOf(ctx, tx, n.sql, n.arguments)
+}

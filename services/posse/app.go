@@ -39,7 +39,6 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			auditorCommand(),
 			auditCommand(),
 			sessionsCommand(),
-			auditCommand(),
 			adminLinkCommand(),
 			keysCommand(),
 			natsKeysCommand(),

@@ -41,19 +41,19 @@ func existingAuditKey(cmd *cli.Command) (proof.Key, error) {
 
 func auditKeyFlags() []cli.Flag {
 	return []cli.Flag{
-		texts("key", "public key, as `posse audit key` prints it; several where one followed another (default: that in --keys)"),
+		texts("public-key", "public key, as `posse audit key` prints it; several where one followed another (default: that in --keys)"),
 		keysFlag(),
 	}
 }
 
-// auditVerifiers are those of --key, or that of the key in --keys.
+// auditVerifiers are those of --public-key, or that of the key in --keys.
 func auditVerifiers(cmd *cli.Command) (note.Verifiers, error) {
-	if public := cmd.StringSlice("key"); len(public) > 0 {
+	if public := cmd.StringSlice("public-key"); len(public) > 0 {
 		return proof.Verifiers(public...)
 	}
 	key, err := existingAuditKey(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("%w; or give the public key with --key", err)
+		return nil, fmt.Errorf("%w; or give the public key with --public-key", err)
 	}
 	return proof.Verifiers(key.Public())
 }

@@ -126,10 +126,10 @@ func TestTheHistoryIsSignedAndVerified(t *testing.T) {
 	a.fails("an auditor makes it", "audit", "key", "--keys", a.keys)
 	a.fails("needs --checkpoints", "auditor", "--nats", a.url)
 	a.sign()
-	verify := []string{"audit", "verify", "--nats", a.url, "--key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own}
+	verify := []string{"audit", "verify", "--nats", a.url, "--public-key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own}
 	a.says(verify, "read 3 events in ", "they extend 1 checkpoints, the last of 3 events")
-	a.fails("needs --checkpoints", "audit", "verify", "--key", a.key)
-	a.fails(`"a key" is not a public key`, "audit", "verify", "--key", "a key", "--checkpoints", a.elsewhere)
+	a.fails("needs --checkpoints", "audit", "verify", "--public-key", a.key)
+	a.fails(`"a key" is not a public key`, "audit", "verify", "--public-key", "a key", "--checkpoints", a.elsewhere)
 
 	a.must(os.Remove(filepath.Join(a.elsewhere, "00000000000000000003.checkpoint")))
 	said := a.fails("the history is not what was signed: 1 findings", verify...)
@@ -148,15 +148,15 @@ func TestAnEventIsProvedToOthers(t *testing.T) {
 	}, "c2sp.org/tlog-proof@v1\n", "\nindex 1\n", "\nexample.com/pos\n3\n")
 	file := filepath.Join(a.dir, "2.tlog-proof")
 	a.must(os.WriteFile(file, []byte(proof), 0o600))
-	a.says([]string{"audit", "check-proof", file, "--key", a.key},
+	a.says([]string{"audit", "check-proof", file, "--public-key", a.key},
 		"event 2 of example.com/pos is under the checkpoint of 3, signed at ", "subject pos.v1.session.shop.anna", "Nats-Msg-Id: till-2")
 
 	a.must(os.WriteFile(file, []byte(strings.Replace(proof, "index 1", "index 0", 1)), 0o600))
-	if said := a.fails("cannot be leaf 0", "audit", "check-proof", file, "--key", a.key); said != "" {
+	if said := a.fails("cannot be leaf 0", "audit", "check-proof", file, "--public-key", a.key); said != "" {
 		t.Errorf("a proof that was changed shows\n%s", said)
 	}
-	a.fails("needs the FILE of a proof", "audit", "check-proof", "--key", a.key)
-	a.fails("needs --seq", "audit", "prove", "--key", a.key, "--checkpoints", a.elsewhere)
+	a.fails("needs the FILE of a proof", "audit", "check-proof", "--public-key", a.key)
+	a.fails("needs --seq", "audit", "prove", "--public-key", a.key, "--checkpoints", a.elsewhere)
 	a.fails("no checkpoint in "+a.elsewhere+" covers event 4",
-		"audit", "prove", "--seq", "4", "--nats", a.url, "--key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own)
+		"audit", "prove", "--seq", "4", "--nats", a.url, "--public-key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own)
 }

@@ -91,7 +91,7 @@ conformance: ## examine gateways by the contract: posse's, the one in Node, and 
 BREAKING_POINTS := ./services/posse/faults ./services/posse/natsusers
 .PHONY: faults test-faults test-contract
 faults: ## break what is between gateways and the log, in every way, and see what tills see
-	@go test -count=1 -v -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
+	@POSSE_TEST_LIVE=1000000 go test -count=1 -v -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
 test-faults:
 	@go test -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
 

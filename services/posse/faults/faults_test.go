@@ -165,7 +165,7 @@ var table = []fault{
 		},
 	}, {
 		name: "the gateway starts, and a million ended sessions are to be refused", sees: [3]outcome{loads, loads, loadsOrOpens}, heavy: true,
-		before: func(w *world) { w.fill(1_000_000) },
+		before: func(w *world) { w.fill(live(w.t)) },
 	},
 }
 

@@ -10,6 +10,8 @@ import (
 	"runtime"
 
 	"github.com/gofrs/flock"
+
+	"github.com/posse-pos/posse/pkg/durable"
 )
 
 const (
@@ -63,46 +65,21 @@ func locked(dir string, change func() error) (err error) {
 	return change()
 }
 
-// replaceFile puts data in the place of path, whole or not at all: it is written
-// and synced beside path, renamed over it, and the directory is synced. Only
-// with the directory locked.
+// replaceFile puts data in the place of path, whole or not at all. Only with the
+// directory locked.
 func replaceFile(path string, data []byte) error {
 	if err := removeLeftovers(path); err != nil {
 		return err
 	}
-	temp, err := writeTemp(path, data)
-	if err != nil {
+	if err := durable.WriteFile(path, data, 0o600, os.Rename); err != nil {
 		return fmt.Errorf("token: write key file: %w", err)
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(fmt.Errorf("token: replace key file: %w", err), os.Remove(temp))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// tempPattern names the temporary files of path. Nothing reads a file by this
-// pattern, so one that a crash leaves behind has no effect.
-func tempPattern(path string) string { return "." + filepath.Base(path) + ".tmp-" }
-
-// writeTemp writes data to a new file, which os.CreateTemp makes with mode 0600.
-func writeTemp(path string, data []byte) (temp string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), tempPattern(path)+"*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), nil
+	return nil
 }
 
 // removeLeftovers deletes what writers that crashed left, as it holds secrets.
 func removeLeftovers(path string) error {
-	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(path), tempPattern(path)+"*"))
+	leftovers, err := filepath.Glob(durable.Leftovers(path))
 	if err != nil {
 		return fmt.Errorf("token: find leftovers of %s: %w", path, err)
 	}
@@ -110,20 +87,6 @@ func removeLeftovers(path string) error {
 		if err := os.Remove(leftover); err != nil {
 			return fmt.Errorf("token: remove leftover: %w", err)
 		}
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // cannot sync a directory, and need not
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("token: sync key directory: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("token: sync key directory: %w", err)
 	}
 	return nil
 }

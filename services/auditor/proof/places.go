@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/posse-pos/posse/pkg/durable"
 )
 
 const (
@@ -85,41 +85,10 @@ func (p Place) write(size uint64, signed []byte) error {
 	return writeWhole(p.path(size), signed, os.Link)
 }
 
-// writeWhole writes a file beside path, syncs it, puts it in place and syncs the
-// directory.
-func writeWhole(path string, data []byte, put func(from, to string) error) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
+// writeWhole writes a file whole or not at all. It is public: others verify with it.
+func writeWhole(path string, data []byte, put func(from, to string) error) error {
+	if err := durable.WriteFile(path, data, 0o644, put); err != nil {
 		return fmt.Errorf("proof: write: %w", err)
-	}
-	defer func() {
-		if removeErr := os.Remove(temp.Name()); !errors.Is(removeErr, fs.ErrNotExist) {
-			err = errors.Join(err, removeErr)
-		}
-	}()
-	_, err = temp.Write(data)
-	if err == nil {
-		err = errors.Join(temp.Chmod(0o644), temp.Sync()) // public: others verify with it
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return fmt.Errorf("proof: write: %w", err)
-	}
-	if err := put(temp.Name(), path); err != nil {
-		return fmt.Errorf("proof: write: %w", err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" { // cannot sync a directory, and need not
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("proof: sync: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return fmt.Errorf("proof: sync: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/durable"
 	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
@@ -94,7 +95,8 @@ func (p *Parquet) write(tenant string, rows []row) error {
 		return fmt.Errorf("replay: encode facts %d to %d: %w", rows[0].Sequence, rows[len(rows)-1].Sequence, err)
 	}
 	p.size += int64(len(data))
-	return replaceFile(filepath.Join(directory, fmt.Sprintf("part-%020d.parquet", rows[0].Sequence)), data)
+	path := filepath.Join(directory, fmt.Sprintf("part-%020d.parquet", rows[0].Sequence))
+	return durable.WriteFile(path, data, 0o600, os.Rename)
 }
 
 func encodeParquet(rows []row) ([]byte, error) {

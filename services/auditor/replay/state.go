@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/posse-pos/posse/pkg/durable"
 	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
@@ -79,37 +79,8 @@ func (f *StateFile) save(state State) error {
 	if err != nil {
 		return fmt.Errorf("replay: encode the state: %w", err)
 	}
-	if err := replaceFile(f.Path, append(data, '\n')); err != nil {
+	if err := durable.WriteFile(f.Path, append(data, '\n'), 0o600, os.Rename); err != nil {
 		return fmt.Errorf("replay: write the state: %w", err)
 	}
 	return nil
-}
-
-// replaceFile puts data into a file that appears complete or not at all.
-func replaceFile(path string, data []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temporary.Name()) }()
-	_, err = temporary.Write(data)
-	if err == nil {
-		err = temporary.Sync()
-	}
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(filepath.Dir(path))
-}
-
-// syncDirectory makes a rename in it last.
-func syncDirectory(path string) error {
-	directory, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(directory.Sync(), directory.Close())
 }

@@ -49,7 +49,6 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			versionCommand(),
 		},
 	}
-	cli.FlagStringer = flagText
 	finish(app)
 	return app
 }
@@ -62,6 +61,14 @@ func finish(command *cli.Command) {
 		command.Action = rejectUnknown
 	} else {
 		command.Before = checkSources
+	}
+	command.Flags = append(command.Flags, &cli.BoolFlag{
+		Name: "help", Aliases: []string{"h"}, Usage: "show help", HideDefault: true, Local: true,
+	})
+	for _, flag := range command.Flags {
+		if described, ok := flag.(interface{ SetStringer(text cli.FlagStringFunc) }); ok {
+			described.SetStringer(flagText)
+		}
 	}
 	for _, child := range command.Commands {
 		finish(child)

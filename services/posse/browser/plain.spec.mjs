@@ -77,7 +77,9 @@ test('pages of users follow one another', async ({ shop, screen, page }) => {
   for (;;) {
     for (const user of await screen.order()) seen.add(user);
     if (await screen.more.count() === 0) break;
+    const next = await screen.more.evaluate((more) => more.href);
     await screen.more.click();
+    await page.waitForURL(next);
   }
   expect(seen.size).toBe(121);
   expect(seen).toContain(boss.user);

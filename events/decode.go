@@ -56,10 +56,10 @@ func decodeEvent(t Type, version int, m Message, route Key) (Event, error) {
 // checkRoute holds a payload to its subject: the subject is what the server
 // checked permissions on, so a payload may not speak for somebody else.
 func checkRoute(e Event, route Key, touch bool) error {
-	key := e.SessionKey()
-	if err := key.Validate(); err != nil {
+	if err := validateKey(e); err != nil {
 		return err
 	}
+	key := e.SessionKey()
 	if touch != (e.EventType() == TypeTouched) {
 		return fmt.Errorf("%s does not belong on this subject", e.EventType())
 	}
@@ -88,6 +88,7 @@ var decoders = map[string]func([]byte) (Event, error){
 	"session.refreshed.v1": decodeAs[Refreshed],
 	"session.touched.v1":   decodeAs[Touched],
 	"session.revoked.v1":   decodeAs[Revoked],
+	"user.forgotten.v1":    decodeAs[Forgotten],
 }
 
 func decodeAs[E Event](data []byte) (Event, error) {

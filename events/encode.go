@@ -20,16 +20,20 @@ func Encode(e Envelope) (Message, error) {
 		return unknown.Message, nil
 	}
 	key := e.Event.SessionKey()
-	if err := errors.Join(key.Validate(), validateMessageID(e.ID)); err != nil {
+	if err := errors.Join(validateKey(e.Event), validateMessageID(e.ID)); err != nil {
 		return Message{}, err
 	}
 	data, err := json.Marshal(e.Event)
 	if err != nil {
 		return Message{}, fmt.Errorf("events: encode %s: %w", e.Event.EventType(), err)
 	}
-	if len(data) > MaxPayload {
+	limit := MaxPayload
+	if SealedWith(e.Event) != "" {
+		limit = maxSealedPayload
+	}
+	if len(data) > limit {
 		return Message{}, fmt.Errorf("%w: %s of session %q has %d bytes, at most %d are allowed",
-			ErrTooLarge, e.Event.EventType(), key.Session, len(data), MaxPayload)
+			ErrTooLarge, e.Event.EventType(), key.Session, len(data), limit)
 	}
 	return Message{Subject: subjectOf(e.Event), Header: header(e), Data: data}, nil
 }

@@ -12,9 +12,10 @@ const (
 	TypeRefreshed Type = "session.refreshed"
 	TypeTouched   Type = "session.touched"
 	TypeRevoked   Type = "session.revoked"
+	TypeForgotten Type = "user.forgotten"
 )
 
-// Event is one fact: LoggedIn, Refreshed, Touched, Revoked or Unknown.
+// Event is one fact: LoggedIn, Refreshed, Touched, Revoked, Forgotten or Unknown.
 type Event interface {
 	SessionKey() Key
 	EventType() Type

@@ -32,6 +32,16 @@ func (k Key) Validate() error {
 	)
 }
 
+// validateKey is Key.Validate for what a fact is about, which may be a user as a
+// whole.
+func validateKey(e Event) error {
+	key := e.SessionKey()
+	if e.EventType() == TypeForgotten {
+		return errors.Join(ValidateID("tenant", key.Tenant), ValidateID("user", key.User))
+	}
+	return key.Validate()
+}
+
 // ValidateID reports whether id can name something: 1 to MaxID bytes of UTF-8.
 // The error wraps ErrInvalidID and says which field it was.
 func ValidateID(field, id string) error {

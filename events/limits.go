@@ -3,7 +3,7 @@ package events
 // The most that a fact may carry. The recorder refuses more with a problem
 // document that names the field; a decoder accepts whatever is in the log.
 const (
-	MaxPayload     = 16 << 10 // bytes of JSON
+	MaxPayload     = 16 << 10 // bytes of JSON, before personal data is sealed
 	MaxUserAgent   = 512      // bytes
 	MaxDisplayName = 256      // bytes
 	MaxUsername    = 256      // bytes
@@ -14,6 +14,7 @@ const (
 	MaxClientHints = 16       // entries
 	MaxClientHint  = 256      // bytes of a client hint's name or value
 	MaxCommandID   = 64       // bytes
+	MaxKeyID       = 64       // bytes of the id of a PersonalKey
 )
 
 // MaxActiveSessions is how many sessions a user may have at once: as many as

@@ -13,6 +13,8 @@ type LoggedIn struct {
 	AppVersion string        `json:"app_version,omitempty"`
 	Build      string        `json:"build,omitempty"`
 	Personal   LoginPersonal `json:"personal,omitzero"`
+	// Sealed is Personal as the log holds it, with the key destroyed or not there.
+	Sealed Sealed `json:"sealed,omitzero"`
 }
 
 // LoginPersonal is what a login says about a person.

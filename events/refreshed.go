@@ -8,6 +8,7 @@ type Refreshed struct {
 	// Generation counts the refresh tokens of the session: the login's is 0.
 	Generation uint64         `json:"generation"`
 	Personal   DevicePersonal `json:"personal,omitzero"`
+	Sealed     Sealed         `json:"sealed,omitzero"` // as in LoggedIn
 }
 
 // DevicePersonal is what a request says about a person: where it came from.

@@ -41,6 +41,7 @@ type Revoked struct {
 	// CommandID is shared by all sessions that one command ended.
 	CommandID string          `json:"command_id"`
 	Personal  RevokedPersonal `json:"personal,omitzero"`
+	Sealed    Sealed          `json:"sealed,omitzero"` // as in LoggedIn
 }
 
 // Actor is who ended a session: a user and the session they were using, or

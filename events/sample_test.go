@@ -41,8 +41,22 @@ func samples() map[string]Envelope {
 			Actor: Actor{User: "1", Session: "0195f1c2-0000-7000-8000-000000000001"}, Expires: later, CommandID: "cmd-1",
 			Personal: RevokedPersonal{ActorIP: "198.51.100.4", ReasonAdmin: "tablet stolen", ReasonUser: "This device was reported lost."},
 		}),
+		"user.forgotten.v1.full": envelope("forget-1", Forgotten{
+			Tenant: "shop", User: "42", EventTimestamp: at, InitiatingEntity: InitiatedByAdmin,
+			Actor: Actor{User: "1", Session: "0195f1c2-0000-7000-8000-000000000001"}, CommandID: "cmd-3",
+			Keys: []string{sampleKey.ID},
+		}),
+		"user.forgotten.v1.minimal": envelope("forget-2", Forgotten{
+			Tenant: "café", User: "anna@example.com", EventTimestamp: at, InitiatingEntity: InitiatedByAdmin, CommandID: "cmd-4",
+		}),
+		"session.refreshed.v1.sealed": envelope("refresh-3", Refreshed{
+			Key: key, EventTimestamp: at, Expires: later, Generation: 8, Sealed: Sealed{Key: sampleKey.ID, Data: sampleSealed},
+		}),
 		"session.revoked.v1.minimal": envelope("revoke-2", Revoked{
 			Key: foreign, EventTimestamp: at, Cause: CauseIdle, InitiatingEntity: InitiatedByPolicy, Expires: later, CommandID: "cmd-2",
 		}),
 	}
 }
+
+// sampleSealed is sealed under sampleKey in the fact refresh-3.
+const sampleSealed = "rWan1e/C0RRRE86qfROh5OxJ4AVwXdTnNe6Vcb25e6fY8Kb9FVmKAvopYSMhwZBH8HsWPQW0lts/BZO9WcFejDfXTZcR5fQY5zGh1Q+rOICh2vK4bpbMVkZE00c="

@@ -27,6 +27,8 @@ func forms() []form {
 	key := events.Key{Tenant: "shop", User: "7", Session: "a4f1"}
 	at := events.Timestamp(1_700_000_000_123)
 	device := events.DevicePersonal{IP: "192.0.2.7", UserAgent: "WCPOS/1.8.1 (ios; build 231)"}
+	// A fact carries one of the two; a form has both, so that each field is seen.
+	sealed := events.Sealed{Key: "2026q1-7m2vcq4d", Data: "c2VhbGVk"}
 	return []form{
 		{
 			"session.logged_in.v1",
@@ -36,12 +38,13 @@ func forms() []form {
 					Username: "ana", DisplayName: "Ana", AvatarURL: "https://shop.example/ana.png", DeviceLabel: "Till 3",
 					UserAgent: device.UserAgent, ClientHints: map[string]string{"sec-ch-ua-platform": `"iOS"`}, IP: device.IP,
 				},
+				Sealed: sealed,
 			},
 			events.LoggedIn{Key: key, EventTimestamp: at, Created: at, Expires: at},
 		},
 		{
 			"session.refreshed.v1",
-			events.Refreshed{Key: key, EventTimestamp: at, Expires: at, Generation: 4, Personal: device},
+			events.Refreshed{Key: key, EventTimestamp: at, Expires: at, Generation: 4, Personal: device, Sealed: sealed},
 			events.Refreshed{Key: key, EventTimestamp: at, Expires: at},
 		},
 		{
@@ -55,8 +58,17 @@ func forms() []form {
 				Key: key, EventTimestamp: at, Cause: events.CauseTerminate, InitiatingEntity: events.InitiatedByAdmin, Expires: at,
 				Actor: events.Actor{User: "1", Session: "b7"}, CommandID: "c0ffee",
 				Personal: events.RevokedPersonal{ActorIP: "192.0.2.1", ReasonAdmin: "lost tablet", ReasonUser: "Please sign in again."},
+				Sealed:   sealed,
 			},
 			events.Revoked{Key: key, EventTimestamp: at, Cause: events.CauseIdle, InitiatingEntity: events.InitiatedByPolicy, Expires: at},
+		},
+		{
+			"user.forgotten.v1",
+			events.Forgotten{
+				Tenant: "shop", User: "7", EventTimestamp: at, InitiatingEntity: events.InitiatedByAdmin,
+				Actor: events.Actor{User: "1", Session: "b7"}, CommandID: "c0ffee", Keys: []string{sealed.Key},
+			},
+			events.Forgotten{Tenant: "shop", User: "7", EventTimestamp: at, InitiatingEntity: events.InitiatedByAdmin},
 		},
 		{
 			"revocation.v1",

@@ -1,0 +1,149 @@
+package events
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// ErrNotOpened says that sealed personal data does not open: it was sealed with
+// another key, or it is not what was sealed, or not in the fact that it was sealed in.
+var ErrNotOpened = errors.New("events: sealed personal data does not open")
+
+// SecretSize is the length of the secret of a PersonalKey, in bytes.
+const SecretSize = 32
+
+// maxSealedPayload is MaxPayload after sealing, which takes a third more.
+const maxSealedPayload = MaxPayload * 3 / 2
+
+// Sealed is the personal data of a fact as POS_SESSIONS holds it, in place of the
+// fact's personal object. Who has lost the key, or never had it, knows of the fact
+// all but what it says about a person.
+type Sealed struct {
+	Key string `json:"key"` // id of the key
+	// Data is 12 bytes of nonce, and the JSON of the personal object under AES-256-GCM
+	// with it (NIST SP 800-38D) with its tag of 16 bytes, in base64 (RFC 4648 section
+	// 4). The additional data is what AdditionalData returns, so that it opens in no
+	// other fact.
+	Data string `json:"data"`
+}
+
+// PersonalKey seals what facts say about one person.
+type PersonalKey struct {
+	ID     string
+	Secret [SecretSize]byte
+}
+
+// String returns the id; the secret is never printed.
+func (k PersonalKey) String() string { return k.ID }
+
+// GoString returns the id; the secret is never printed.
+func (k PersonalKey) GoString() string { return k.ID }
+
+// Seal encrypts what a fact says about a person. A fact that says nothing, a
+// touch, which no history keeps, and an Unknown come back as they are. Errors:
+// ErrTooLarge.
+func Seal(e Envelope, key PersonalKey) (Envelope, error) {
+	f, ok := fieldsOf(e.Event)
+	if !ok || f.sealed.Key != "" {
+		return e, nil
+	}
+	text, err := json.Marshal(f.personal)
+	if err != nil {
+		return Envelope{}, fmt.Errorf("events: encode personal data of %s: %w", e.Event.EventType(), err)
+	}
+	if string(text) == "{}" {
+		return e, nil
+	}
+	if len(text) > MaxPayload {
+		return Envelope{}, fmt.Errorf("%w: personal data of session %q has %d bytes, at most %d are allowed",
+			ErrTooLarge, e.Event.SessionKey().Session, len(text), MaxPayload)
+	}
+	data := key.aead().Seal(nil, nil, text, AdditionalData(e))
+	*f.sealed = Sealed{Key: key.ID, Data: base64.StdEncoding.EncodeToString(data)}
+	reflect.ValueOf(f.personal).Elem().SetZero()
+	e.Event = f.event()
+	return e, nil
+}
+
+// Open is the reverse of Seal. A fact that is not sealed comes back as it is.
+// Errors: ErrNotOpened.
+func Open(e Envelope, key PersonalKey) (Envelope, error) {
+	f, ok := fieldsOf(e.Event)
+	if !ok || f.sealed.Key == "" {
+		return e, nil
+	}
+	if f.sealed.Key != key.ID {
+		return e, fmt.Errorf("%w: it was sealed with key %.40q, not %q", ErrNotOpened, f.sealed.Key, key.ID)
+	}
+	data, err := base64.StdEncoding.DecodeString(f.sealed.Data)
+	if err != nil {
+		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
+	}
+	text, err := key.aead().Open(data[:0], nil, data, AdditionalData(e))
+	if err != nil {
+		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
+	}
+	if err := json.Unmarshal(text, f.personal); err != nil {
+		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
+	}
+	*f.sealed = Sealed{}
+	e.Event = f.event()
+	return e, nil
+}
+
+// SealedWith returns the id of the key that sealed a fact's personal data, and ""
+// if it is not sealed.
+func SealedWith(e Event) string {
+	if f, ok := fieldsOf(e); ok {
+		return f.sealed.Key
+	}
+	return ""
+}
+
+// AdditionalData is what sealed personal data is bound to: the fact's id, its type
+// with the version, tenant and user, each ended by a zero byte.
+func AdditionalData(e Envelope) []byte {
+	key := e.Event.SessionKey()
+	var data []byte
+	for _, s := range []string{e.ID, WireType(e.Event), key.Tenant, key.User} {
+		data = append(append(data, s...), 0)
+	}
+	return data
+}
+
+func (k PersonalKey) aead() cipher.AEAD {
+	block, err := aes.NewCipher(k.Secret[:])
+	if err != nil {
+		panic("events: AES-256 takes any 32 bytes: " + err.Error())
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic("events: GCM takes AES: " + err.Error())
+	}
+	return aead
+}
+
+// fields are those parts of a fact that sealing changes.
+type fields struct {
+	personal any // pointer
+	sealed   *Sealed
+	event    func() Event // with what personal and sealed point to now
+}
+
+func fieldsOf(e Event) (fields, bool) {
+	switch e := e.(type) {
+	case LoggedIn:
+		return fields{&e.Personal, &e.Sealed, func() Event { return e }}, true
+	case Refreshed:
+		return fields{&e.Personal, &e.Sealed, func() Event { return e }}, true
+	case Revoked:
+		return fields{&e.Personal, &e.Sealed, func() Event { return e }}, true
+	default:
+		return fields{}, false
+	}
+}

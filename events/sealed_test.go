@@ -1,0 +1,129 @@
+package events
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// sampleKey is the key of the samples whose personal data is sealed.
+var sampleKey = PersonalKey{ID: "2026q1-7m2vcq4d", Secret: [SecretSize]byte{1, 2, 3}}
+
+func TestSealAndOpen(t *testing.T) {
+	t.Parallel()
+	for name, sample := range samples() {
+		sealed, err := Seal(sample, sampleKey)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		m, err := Encode(sealed)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, canary := range []string{"Till 3", "till3", "2001:db8", "203.0.113.9", "stolen", "Counter", `"personal"`} {
+			if sample.Event.EventType() != TypeTouched && strings.Contains(string(m.Data), canary) {
+				t.Errorf("%s: sealed, it still says %q: %s", name, canary, m.Data)
+			}
+		}
+		read, err := Decode(m)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		opened, err := Open(read, sampleKey)
+		if plain, openErr := Open(sample, sampleKey); err != nil || openErr != nil || !reflect.DeepEqual(opened, plain) {
+			t.Errorf("%s: sealed and opened it is %+v, %v", name, opened, err)
+		}
+		if again, err := Seal(sealed, sampleKey); err != nil || !reflect.DeepEqual(again, sealed) {
+			t.Errorf("%s: sealed twice it is %+v, %v", name, again, err)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	sealed, err := Seal(samples()["session.refreshed.v1.full"], sampleKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if SealedWith(sealed.Event) != sampleKey.ID {
+		t.Fatalf("it says that it was sealed with %q", SealedWith(sealed.Event))
+	}
+	change := func(edit func(e *Envelope, r *Refreshed)) Envelope {
+		e := sealed
+		r, _ := e.Event.(Refreshed)
+		edit(&e, &r)
+		e.Event = r
+		return e
+	}
+	otherID, otherSecret := sampleKey, sampleKey
+	otherID.ID, otherSecret.Secret = "2026q2-7m2vcq4d", [SecretSize]byte{9}
+	for name, tt := range map[string]struct {
+		fact Envelope
+		key  PersonalKey
+	}{
+		"another key":                     {sealed, otherID},
+		"another secret under the key":    {sealed, otherSecret},
+		"the sealed data of another fact": {change(func(e *Envelope, _ *Refreshed) { e.ID = "refresh-3" }), sampleKey},
+		"of another user":                 {change(func(_ *Envelope, r *Refreshed) { r.User = "43" }), sampleKey},
+		"a bit changed": {change(func(_ *Envelope, r *Refreshed) {
+			data, err := base64.StdEncoding.DecodeString(r.Sealed.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[len(data)/2] ^= 1
+			r.Sealed.Data = base64.StdEncoding.EncodeToString(data)
+		}), sampleKey},
+		"cut short":  {change(func(_ *Envelope, r *Refreshed) { r.Sealed.Data = r.Sealed.Data[:8] }), sampleKey},
+		"not base64": {change(func(_ *Envelope, r *Refreshed) { r.Sealed.Data = "%" }), sampleKey},
+	} {
+		if got, err := Open(tt.fact, tt.key); !errors.Is(err, ErrNotOpened) || !reflect.DeepEqual(got, tt.fact) {
+			t.Errorf("%s: opened to %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestSealRefusesWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	fact := samples()["session.revoked.v1.full"]
+	revoked, _ := fact.Event.(Revoked)
+	revoked.Personal.ReasonAdmin = strings.Repeat("x", MaxPayload)
+	fact.Event = revoked
+	if _, err := Seal(fact, sampleKey); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("sealed with %v, want ErrTooLarge", err)
+	}
+	revoked.Personal.ReasonAdmin = strings.Repeat("x", MaxPayload-100)
+	fact.Event = revoked
+	sealed, err := Seal(fact, sampleKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Encode(sealed); err != nil {
+		t.Errorf("what may be sealed must be stored: %v", err)
+	}
+}
+
+func TestAKeyDoesNotPrintItsSecret(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, sampleKey); got != sampleKey.ID {
+			t.Errorf("%s prints %q", verb, got)
+		}
+	}
+}
+
+// TestWhatWasSealedOnceOpens opens frozen bytes: a change of the cipher, or of what
+// it is bound to, would lose every history.
+func TestWhatWasSealedOnceOpens(t *testing.T) {
+	t.Parallel()
+	opened, err := Open(samples()["session.refreshed.v1.sealed"], sampleKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := DevicePersonal{IP: "203.0.113.9", UserAgent: "WCPOS/1.8.2 (ios; build 240)"}
+	if got, _ := opened.Event.(Refreshed); got.Personal != want || got.Sealed != (Sealed{}) {
+		t.Errorf("it says %+v, want %+v", got, want)
+	}
+}

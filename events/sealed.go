@@ -3,11 +3,14 @@ package events
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
+	"time"
 )
 
 // ErrNotOpened says that sealed personal data does not open: it was sealed with
@@ -32,10 +35,59 @@ type Sealed struct {
 	Data string `json:"data"`
 }
 
-// PersonalKey seals what facts say about one person.
+// PersonalKey seals what facts that were stored in one quarter say about one person.
 type PersonalKey struct {
-	ID     string
-	Secret [SecretSize]byte
+	ID     string           `json:"id"` // the quarter, a hyphen and a random part
+	Secret [SecretSize]byte `json:"-"`
+}
+
+// storedKey is a PersonalKey as the bucket POS_KEYS holds it.
+type storedKey struct {
+	ID     string `json:"id"`
+	Secret []byte `json:"secret"` // in base64
+}
+
+// NewPersonalKey makes a key for a quarter.
+func NewPersonalKey(quarter string) PersonalKey {
+	key := PersonalKey{ID: quarter + "-" + strings.ToLower(rand.Text()[:keyRandom])}
+	_, _ = rand.Read(key.Secret[:]) // never fails
+	return key
+}
+
+// keyRandom is how many characters of base32 tell the keys of a user's quarter
+// apart: a key that was destroyed is followed by another.
+const keyRandom = 13
+
+// Quarter returns which quarter's key it is, such as "2026q1".
+func (k PersonalKey) Quarter() string { return QuarterOfKey(k.ID) }
+
+// QuarterOfKey returns the quarter in the id of a key.
+func QuarterOfKey(id string) string {
+	quarter, _, _ := strings.Cut(id, "-")
+	return quarter
+}
+
+// Quarter names the quarter of a moment, in UTC: "2026q1" from 1 January to 31 March.
+func Quarter(t time.Time) string {
+	t = t.UTC()
+	return fmt.Sprintf("%04dq%d", t.Year(), (int(t.Month())+2)/3)
+}
+
+// EncodeKey returns what POS_KEYS holds, with the secret.
+func EncodeKey(k PersonalKey) ([]byte, error) {
+	return json.Marshal(storedKey{ID: k.ID, Secret: k.Secret[:]})
+}
+
+// DecodeKey reads what POS_KEYS holds.
+func DecodeKey(data []byte) (PersonalKey, error) {
+	var stored storedKey
+	if err := json.Unmarshal(data, &stored); err != nil {
+		return PersonalKey{}, errors.New("events: a personal key is not the JSON of one") // err may quote it
+	}
+	if len(stored.Secret) != SecretSize || stored.ID == "" || len(stored.ID) > MaxKeyID {
+		return PersonalKey{}, fmt.Errorf("events: personal key %.64q has a secret of %d bytes, want %d", stored.ID, len(stored.Secret), SecretSize)
+	}
+	return PersonalKey{ID: stored.ID, Secret: [SecretSize]byte(stored.Secret)}, nil
 }
 
 // String returns the id; the secret is never printed.
@@ -48,22 +100,19 @@ func (k PersonalKey) GoString() string { return k.ID }
 // touch, which no history keeps, and an Unknown come back as they are. Errors:
 // ErrTooLarge.
 func Seal(e Envelope, key PersonalKey) (Envelope, error) {
-	f, ok := fieldsOf(e.Event)
-	if !ok || f.sealed.Key != "" {
+	if !IsPersonal(e.Event) {
 		return e, nil
 	}
+	f, _ := fieldsOf(e.Event)
 	text, err := json.Marshal(f.personal)
 	if err != nil {
 		return Envelope{}, fmt.Errorf("events: encode personal data of %s: %w", e.Event.EventType(), err)
-	}
-	if string(text) == "{}" {
-		return e, nil
 	}
 	if len(text) > MaxPayload {
 		return Envelope{}, fmt.Errorf("%w: personal data of session %q has %d bytes, at most %d are allowed",
 			ErrTooLarge, e.Event.SessionKey().Session, len(text), MaxPayload)
 	}
-	data := key.aead().Seal(nil, nil, text, AdditionalData(e))
+	data := key.aead().Seal(nil, nil, text, AdditionalData(e)) //nolint:gosec // this AEAD draws the nonce itself
 	*f.sealed = Sealed{Key: key.ID, Data: base64.StdEncoding.EncodeToString(data)}
 	reflect.ValueOf(f.personal).Elem().SetZero()
 	e.Event = f.event()
@@ -94,6 +143,13 @@ func Open(e Envelope, key PersonalKey) (Envelope, error) {
 	*f.sealed = Sealed{}
 	e.Event = f.event()
 	return e, nil
+}
+
+// IsPersonal reports whether a fact says something about a person that Seal would
+// encrypt.
+func IsPersonal(e Event) bool {
+	f, ok := fieldsOf(e)
+	return ok && !reflect.ValueOf(f.personal).Elem().IsZero()
 }
 
 // SealedWith returns the id of the key that sealed a fact's personal data, and ""

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sampleKey is the key of the samples whose personal data is sealed.
@@ -102,6 +103,41 @@ func TestSealRefusesWhatIsTooLarge(t *testing.T) {
 	}
 	if _, err := Encode(sealed); err != nil {
 		t.Errorf("what may be sealed must be stored: %v", err)
+	}
+}
+
+func TestKeysAreStoredWhole(t *testing.T) {
+	t.Parallel()
+	key := NewPersonalKey(Quarter(sampleTime))
+	data, err := EncodeKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecodeKey(data); err != nil || got != key || got.Quarter() != "2026q1" {
+		t.Errorf("read back as %v of quarter %q, %v", got, got.Quarter(), err)
+	}
+	for name, broken := range map[string]string{
+		"no JSON": "secret", "no id": `{"secret":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`, "a short secret": `{"id":"2026q1-x","secret":"AAAA"}`,
+	} {
+		if _, err := DecodeKey([]byte(broken)); err == nil || strings.Contains(err.Error(), "AAAA") {
+			t.Errorf("%s: read with %v", name, err)
+		}
+	}
+}
+
+func TestQuarter(t *testing.T) {
+	t.Parallel()
+	for moment, want := range map[string]string{
+		"2026-01-01T00:00:00Z": "2026q1", "2026-03-31T23:59:59Z": "2026q1", "2026-04-01T00:00:00Z": "2026q2",
+		"2026-09-30T23:30:00-02:00": "2026q4", "2026-12-31T23:59:59Z": "2026q4",
+	} {
+		at, err := time.Parse(time.RFC3339, moment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Quarter(at); got != want {
+			t.Errorf("%s is in %s, want %s", moment, got, want)
+		}
 	}
 }
 

@@ -12,12 +12,14 @@ const (
 	StreamTouches     = "POS_TOUCHES"
 	StreamRevocations = "POS_REVOCATIONS"
 	StreamQuarantine  = "POS_QUARANTINE"
+	StreamKeys        = "KV_POS_KEYS" // the key-value bucket POS_KEYS
 
 	SubjectSessions    = "pos.v1.session.>"
 	SubjectTouches     = "pos.v1.touch.>"
 	SubjectRevocations = "pos.v1.revocation.*"
 	SubjectTick        = "pos.v1.tick"
 	SubjectQuarantine  = "pos.v1.quarantine.*"
+	SubjectKeys        = keysPrefix + ">"
 )
 
 // SubjectLive is under which POS_REVOCATIONS publishes every message again, on
@@ -39,6 +41,7 @@ const (
 	changedPrefix    = "pos.v1.changed."
 	gatewayPrefix    = "pos.v1.gateway."
 	livePrefix       = "pos.v1.live."
+	keysPrefix       = "$KV.POS_KEYS."
 	prefix           = "pos.v1."
 	inboxPrefix      = "_INBOX."
 )
@@ -88,6 +91,27 @@ func RevocationSubject(tenant string) string { return revocationPrefix + EncodeT
 
 // LiveSubject is where what POS_REVOCATIONS stores on a subject is heard.
 func LiveSubject(subject string) string { return livePrefix + strings.TrimPrefix(subject, prefix) }
+
+// KeySubject is where the key lies that seals what the facts of a user that were
+// stored in one quarter, such as "2026q1", say about the person.
+func KeySubject(tenant, quarter, user string) string {
+	return keysPrefix + EncodeToken(tenant) + "." + EncodeToken(quarter) + "." + EncodeToken(user)
+}
+
+// UserKeysSubject matches all keys of a user.
+func UserKeysSubject(tenant, user string) string {
+	return keysPrefix + EncodeToken(tenant) + ".*." + EncodeToken(user)
+}
+
+// QuarterKeysSubject matches the keys of a quarter of all users of a tenant.
+func QuarterKeysSubject(tenant, quarter string) string {
+	return keysPrefix + EncodeToken(tenant) + "." + EncodeToken(quarter) + ".*"
+}
+
+// UserTouchesSubject matches the last activities of all sessions of a user.
+func UserTouchesSubject(tenant, user string) string {
+	return touchPrefix + EncodeToken(tenant) + "." + EncodeToken(user) + ".*"
+}
 
 // QuarantineSubject is where a message of the named stream goes that cannot be
 // decoded.

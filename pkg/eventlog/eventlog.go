@@ -106,7 +106,10 @@ type Selection struct {
 	Limit int
 }
 
-// Appender writes facts of one user.
+// Appender writes facts of one user. What they say about the person is encrypted
+// with keys of that user's before it is stored (see events.Seal), and every read
+// decrypts it. Where the key is gone, or an events.Forgotten before the fact names
+// it, the fact comes as it is stored, without its personal data.
 type Appender interface {
 	// Append stores the facts of one user, all or none, in order, and returns
 	// the sequence of the last one. A nil expectation relies on nothing. One to
@@ -164,6 +167,8 @@ type FollowConfig struct {
 	// whenever the connection is made anew: Follow returns an error that wraps
 	// ErrGap when it does not continue.
 	After Position
+	// Sealed leaves personal data encrypted, for a reader that has no use for it.
+	Sealed bool
 	// MaxBatch is the most messages in one batch; 0 means 1000.
 	MaxBatch int
 	// MaxWait is how long a batch may wait to fill; 0 means 5 ms. A batch that
@@ -179,6 +184,19 @@ type FollowConfig struct {
 // Lost connections heal without an error.
 type Follower interface {
 	Follow(ctx context.Context, config FollowConfig, handle Handler) error
+}
+
+// Eraser destroys the keys of what facts say about people. The facts stay as they
+// are.
+type Eraser interface {
+	// Keys returns the ids of a user's keys: what an events.Forgotten names.
+	Keys(ctx context.Context, tenant, user string) ([]string, error)
+	// Destroy destroys the keys that a fact names, and what POS_TOUCHES holds of the
+	// user's sessions. Destroying what is destroyed changes nothing.
+	Destroy(ctx context.Context, forgotten events.Forgotten) error
+	// DestroyBefore destroys the keys of a tenant's users of every quarter that was
+	// over at a moment, and returns how many there were.
+	DestroyBefore(ctx context.Context, tenant string, moment time.Time) (int, error)
 }
 
 // Revocations is the feed that gateways follow, as the relay writes it.
@@ -199,5 +217,6 @@ type Log interface {
 	Reader
 	Selector
 	Follower
+	Eraser
 	Revocations
 }

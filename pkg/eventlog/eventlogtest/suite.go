@@ -18,6 +18,8 @@ import (
 // tests about it are not run.
 type Backend struct {
 	Log eventlog.Log
+	// Another opens the same log as another process does.
+	Another func() eventlog.Log
 	// Inject stores a message as it is, as a stranger with the permission could.
 	Inject func(m events.Message)
 	// Restart takes the log away for a moment.
@@ -94,6 +96,12 @@ var calm = []testCase{
 	{name: "follow/does not mind holes among touches", test: testFollowTouches},
 	{name: "follow/passes on what it does not know", test: testFollowUnknown, needs: canInject},
 	{name: "follow/quarantines what is broken", test: testFollowQuarantine, needs: canQuarantine},
+	{name: "erase/personal data is sealed for all but those who may read it", test: testSealed},
+	{name: "erase/a user is forgotten", test: testForgotten},
+	{name: "erase/what was sealed too late stays shut", test: testForgottenRace},
+	{name: "erase/touches go too", test: testForgottenTouches},
+	{name: "erase/keys of quarters that are over", test: testDestroyBefore},
+	{name: "erase/a user's first facts make one key", test: testKeyRace},
 	{name: "gap/position past the end", test: testGapPastEnd},
 	{name: "gap/position of another log", test: testGapCreated},
 	{name: "gap/position at another message", test: testGapID},

@@ -38,18 +38,29 @@ var ErrInvalidAppend = errors.New("natslog: invalid append")
 // answers while it is undecided (an earlier write of the same user, or of the
 // same id, is still being replicated; too many batches are open) is waited out.
 func (l *Log) Append(ctx context.Context, facts []events.Envelope, expect *eventlog.Expectation) (uint64, error) {
-	a, err := newAppending(facts, expect)
-	if err != nil {
-		return 0, err
+	if len(facts) == 0 || len(facts) > MaxAppend {
+		return 0, fmt.Errorf("%w: %d facts, want 1 to %d", ErrInvalidAppend, len(facts), MaxAppend)
+	}
+	if _, err := newAppending(facts, expect); err != nil {
+		return 0, err // before a key is made for what cannot be stored
 	}
 	ctx, cancel := bounded(ctx, appendPatience)
 	defer cancel()
+	sealed, err := l.keys.seal(ctx, facts)
+	if err != nil {
+		return 0, err
+	}
+	a, err := newAppending(sealed, expect)
+	if err != nil {
+		return 0, err
+	}
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry
 	sequence, err := backoff.Retry(ctx, func() (uint64, error) { return l.attempt(ctx, a) },
 		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
 	switch {
 	case err == nil:
+		l.keys.note(facts)
 		l.metrics.appended.Add(float64(len(facts)))
 		return sequence, nil
 	case errors.Is(err, eventlog.ErrConflict):
@@ -68,9 +79,6 @@ type appending struct {
 }
 
 func newAppending(facts []events.Envelope, expect *eventlog.Expectation) (appending, error) {
-	if len(facts) == 0 || len(facts) > MaxAppend {
-		return appending{}, fmt.Errorf("%w: %d facts, want 1 to %d", ErrInvalidAppend, len(facts), MaxAppend)
-	}
 	a := appending{messages: make([]events.Message, len(facts)), expect: expect}
 	for i, fact := range facts {
 		message, err := events.Encode(fact)

@@ -49,7 +49,7 @@ func (l *Log) Read(ctx context.Context, stream string, from uint64, limit int) (
 	if len(messages) > 0 {
 		batch.End = positionAt(stream, state, messages[len(messages)-1])
 	}
-	return batch, nil
+	return batch, l.keys.open(ctx, batch.Events)
 }
 
 // Stored returns at most limit messages of a stream as they are stored; see

@@ -66,7 +66,7 @@ type following struct {
 func (f *following) run(ctx context.Context) error {
 	subscriber := NewSubscriber(f.log, SubscriberConfig{
 		Name: f.config.Name, After: f.config.After, BatchSize: f.config.MaxBatch, MaxWait: f.config.MaxWait,
-		idle: f.config.Idle != nil, decode: true,
+		idle: f.config.Idle != nil, decode: true, sealed: f.config.Sealed,
 	})
 	router, err := f.router(ctx, subscriber)
 	if err != nil {

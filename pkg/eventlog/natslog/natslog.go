@@ -62,6 +62,7 @@ type Log struct {
 	config  Config
 	logger  *slog.Logger
 	metrics *metrics
+	keys    *keys
 	// replicated says that reads may be answered by a server that lags.
 	replicated bool
 }
@@ -109,7 +110,9 @@ func newLog(conn *bus.Conn, config Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{js: conn.JetStream(), config: config, logger: config.Logger, metrics: counters}, nil
+	l := &Log{js: conn.JetStream(), config: config, logger: config.Logger, metrics: counters}
+	l.keys = newKeys(l)
+	return l, nil
 }
 
 // State returns the extent of a stream as its leader states it.

@@ -39,7 +39,7 @@ func (l *Log) User(ctx context.Context, tenant, user string, after uint64) ([]ev
 		}
 		facts[i] = fact
 	}
-	return facts, nil
+	return facts, l.keys.open(ctx, facts)
 }
 
 func undecodable(key events.Key, m *jetstream.RawStreamMsg) eventlog.Recorded {

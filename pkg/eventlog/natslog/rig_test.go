@@ -13,6 +13,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/eventlog/eventlogtest"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 )
@@ -59,12 +60,20 @@ func logger() *slog.Logger {
 func (r *rig) backend() eventlogtest.Backend {
 	return eventlogtest.Backend{
 		Log:         r.log,
+		Another:     func() eventlog.Log { return r.another() },
 		Inject:      r.inject,
 		Restart:     r.restart,
 		Recreate:    r.recreate,
 		Trim:        r.trim,
 		Quarantined: r.quarantined,
 	}
+}
+
+func (r *rig) another() *natslog.Log {
+	r.t.Helper()
+	log, err := natslog.Open(r.t.Context(), r.conn, r.config)
+	r.must(err)
+	return log
 }
 
 func (r *rig) must(err error) {

@@ -36,7 +36,8 @@ func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlo
 	if err != nil {
 		return eventlog.Batch{}, err
 	}
-	return selectedBatch(s, state, messages, pending), nil
+	batch := selectedBatch(s, state, messages, pending)
+	return batch, l.keys.open(ctx, batch.Events)
 }
 
 // selecting is one Select under way.

@@ -22,6 +22,8 @@ const (
 
 	// maxMessage is a payload of events.MaxPayload and generous headers.
 	maxMessage = 32 << 10
+	// maxKeyMessage is a key and its headers.
+	maxKeyMessage = 1 << 10
 	// maxQuarantined is a message of another's making and what is said of it.
 	maxQuarantined = 256 << 10
 )
@@ -36,6 +38,8 @@ const (
 	touchesDuplicates = time.Second
 	// A relay may lag behind another, or resume from a tick some minutes old.
 	revocationsDuplicates = 10 * time.Minute
+	// A key is stored under an expectation.
+	keysDuplicates = time.Second
 	// Every follower that meets a broken message quarantines it.
 	quarantineDuplicates = 10 * time.Minute
 )
@@ -44,7 +48,7 @@ const (
 // `nats stream add --config` takes as JSON.
 func (c Config) StreamConfigs() []jetstream.StreamConfig {
 	c = c.withDefaults()
-	return []jetstream.StreamConfig{c.sessions(), c.touches(), c.revocations(), c.quarantine()}
+	return []jetstream.StreamConfig{c.sessions(), c.touches(), c.revocations(), c.quarantine(), c.keys()}
 }
 
 // sessions is the truth: nothing in it is ever changed, and a full disk refuses
@@ -117,6 +121,27 @@ func (c Config) revocations() jetstream.StreamConfig {
 		// they load: ten thousand consumers cost a server more than it has.
 		RePublish:    &jetstream.RePublish{Source: "pos.v1.>", Destination: events.SubjectLive},
 		MaxConsumers: maxLoading,
+	}
+}
+
+// keys is a key-value bucket as the tools of NATS know them, but for two things: a
+// key can be erased from the disk, which a bucket that nats.go makes refuses, and
+// none can be overwritten.
+func (c Config) keys() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:                 events.StreamKeys,
+		Description:          "posse: the keys of what facts say about people; to lose one is to forget the person",
+		Subjects:             []string{events.SubjectKeys},
+		Storage:              jetstream.FileStorage,
+		Replicas:             c.Replicas,
+		Retention:            jetstream.LimitsPolicy,
+		Discard:              jetstream.DiscardNew,
+		DiscardNewPerSubject: true,
+		MaxMsgsPerSubject:    1,
+		MaxMsgSize:           maxKeyMessage,
+		Duplicates:           keysDuplicates,
+		DenyPurge:            true,
+		AllowDirect:          true,
 	}
 }
 

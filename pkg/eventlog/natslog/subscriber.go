@@ -32,8 +32,9 @@ type SubscriberConfig struct {
 	// idle asks for a message without stored ones about once a second, when
 	// everything up to the end that the server stated has been acknowledged.
 	idle bool
-	// decode has chunks say what their messages mean.
-	decode bool
+	// decode has chunks say what their messages mean, and sealed that without what
+	// they say about people.
+	decode, sealed bool
 }
 
 // Subscriber is a Watermill subscriber on one stream. The topic is the stream's

@@ -81,7 +81,9 @@ func (s *subscription) step(ctx context.Context) error {
 	s.quiet = errors.Is(err, errQuiet) && time.Since(began) > checkInterval/2
 	if len(read.messages) > 0 {
 		if s.config.decode { // here, beside the handler of the chunk before
-			read.batch, read.broken = toBatch(read)
+			if err := s.decode(ctx, &read); err != nil {
+				return err
+			}
 		}
 		s.send(ctx, read)
 	}
@@ -96,6 +98,14 @@ func (s *subscription) step(ctx context.Context) error {
 	}
 	s.reportEnd(ctx)
 	return nil
+}
+
+func (s *subscription) decode(ctx context.Context, read *chunk) error {
+	read.batch, read.broken = toBatch(*read)
+	if s.config.sealed {
+		return nil
+	}
+	return s.log.keys.openAll(ctx, read.batch.Events)
 }
 
 // reportEnd sends the stated end behind the chunk that reached it.

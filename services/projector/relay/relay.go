@@ -106,6 +106,7 @@ func (r *Relay) follow(ctx context.Context, scratch bool) error {
 		Name:   component,
 		Stream: events.StreamSessions,
 		After:  after,
+		Sealed: true, // gateways hear nothing about people
 		Idle:   func(ctx context.Context, _ eventlog.Position) error { return r.askAndTick(ctx) },
 	}, r.handle)
 }

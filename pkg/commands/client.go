@@ -69,6 +69,11 @@ func (c *Client) EndUser(ctx context.Context, command EndUser) (Ended, error) {
 	return ask[Ended](ctx, c, SubjectEndUser, command)
 }
 
+// ForgetUser asks for a user to be forgotten.
+func (c *Client) ForgetUser(ctx context.Context, command ForgetUser) (Ended, error) {
+	return ask[Ended](ctx, c, SubjectForgetUser, command)
+}
+
 func ask[A any](ctx context.Context, c *Client, subject string, command any) (answer A, err error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc

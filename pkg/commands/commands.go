@@ -118,7 +118,14 @@ type EndUser struct {
 	Reasons Reasons `json:"reasons,omitzero"`
 }
 
-// Ended answers EndSession and EndUser. Repeating a command with its
+// ForgetUser ends all sessions of a user, and nobody can find out any more who the
+// person was.
+type ForgetUser struct {
+	Caller Caller `json:"caller"`
+	User   string `json:"user"`
+}
+
+// Ended answers EndSession, EndUser and ForgetUser. Repeating a command with its
 // idempotency key gives an identical answer.
 type Ended struct {
 	Ended    int    `json:"ended"`    // sessions that this command ended
@@ -131,6 +138,7 @@ type Ended struct {
 type Ender interface {
 	EndSession(ctx context.Context, command EndSession) (Ended, error)
 	EndUser(ctx context.Context, command EndUser) (Ended, error)
+	ForgetUser(ctx context.Context, command ForgetUser) (Ended, error)
 }
 
 // Commander carries commands out.

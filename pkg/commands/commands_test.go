@@ -68,6 +68,10 @@ func (r *recorder) EndUser(_ context.Context, c commands.EndUser) (commands.Ende
 	return answer(r, c, ended)
 }
 
+func (r *recorder) ForgetUser(_ context.Context, c commands.ForgetUser) (commands.Ended, error) {
+	return answer(r, c, ended)
+}
+
 // wire carries requests to a service without a server.
 type wire struct{ service bus.Service }
 
@@ -124,6 +128,9 @@ func TestEveryCommandArrivesAndIsAnswered(t *testing.T) {
 	all := commands.EndUser{Caller: caller, User: "ada", Except: "till"}
 	end, err = client.EndUser(t.Context(), all)
 	check(all, end, ended, err)
+	forget := commands.ForgetUser{Caller: caller, User: "ada"}
+	end, err = client.ForgetUser(t.Context(), forget)
+	check(forget, end, ended, err)
 }
 
 func TestErrorsTravel(t *testing.T) {

@@ -32,6 +32,7 @@ func Service(version string, c Commander, logger *slog.Logger) bus.Service {
 			})},
 			{Name: "end_session", Subject: SubjectEndSession, Handler: serve(s, c.EndSession)},
 			{Name: "end_user", Subject: SubjectEndUser, Handler: serve(s, c.EndUser)},
+			{Name: "forget_user", Subject: SubjectForgetUser, Handler: serve(s, c.ForgetUser)},
 		},
 	}
 }

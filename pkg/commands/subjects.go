@@ -13,4 +13,5 @@ const (
 	SubjectTouch         = SubjectPrefix + "touch"
 	SubjectEndSession    = SubjectPrefix + "end_session"
 	SubjectEndUser       = SubjectPrefix + "end_user"
+	SubjectForgetUser    = SubjectPrefix + "forget_user"
 )

@@ -47,6 +47,7 @@ var ada = principal.Principal{Kind: principal.User, Tenant: "shop", User: "ada",
 type recording struct {
 	session commands.EndSession
 	user    commands.EndUser
+	forget  commands.ForgetUser
 	err     error
 }
 
@@ -58,6 +59,11 @@ func (r *recording) EndSession(_ context.Context, c commands.EndSession) (comman
 func (r *recording) EndUser(_ context.Context, c commands.EndUser) (commands.Ended, error) {
 	r.user = c
 	return commands.Ended{Position: 8}, r.err
+}
+
+func (r *recording) ForgetUser(_ context.Context, c commands.ForgetUser) (commands.Ended, error) {
+	r.forget = c
+	return commands.Ended{Ended: 2, Position: 9, Sessions: []string{"a", "b"}}, r.err
 }
 
 type gateways struct{ fleet.Report }
@@ -202,6 +208,18 @@ func TestEndUserSessions(t *testing.T) {
 	}
 	if a.ender.user.Except != "till" || a.ender.user.User != "ada" {
 		t.Errorf("asked for %+v", a.ender.user)
+	}
+}
+
+func TestForgetUser(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	response, body := a.do(http.MethodDelete, "/v1/users/a%2Fb", "ada", "")
+	if want := `{"ended":2,"sessions":["a","b"],"position":9}`; response.StatusCode != http.StatusOK || strings.TrimSpace(body) != want {
+		t.Fatalf("answer is %d %s, want %s", response.StatusCode, body, want)
+	}
+	if a.ender.forget.User != "a/b" || a.ender.forget.Caller.Principal.User != "ada" || a.ender.user.User != "" {
+		t.Errorf("asked for %+v", a.ender.forget)
 	}
 }
 

@@ -68,6 +68,12 @@ func (*endUserInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
+type forgetUserInput struct {
+	EndOptions
+
+	User string `doc:"The user's id." path:"user"`
+}
+
 type endedOutput struct{ Body endedBody }
 
 type endedBody struct {
@@ -116,6 +122,14 @@ func RegisterEnders(api huma.API, ender commands.Ender, confirmations Confirmati
 		Description: "Ends every session of a user at once; with except, every one but that.",
 		Tags:        []string{"sessions"}, Security: Bearer, BodyReadTimeout: bodyReadTimeout, MaxBodyBytes: MaxBody,
 	}, e.endUser)
+	huma.Register(api, huma.Operation{
+		OperationID: "forget-user", Method: http.MethodDelete, Path: "/v1/users/{user}",
+		Summary: "Forget a user",
+		Description: "For administrators. Ends every session of the user, and destroys the keys of what the history says about " +
+			"the person: names, addresses, devices and reasons. It cannot be undone. Ids, times and causes stay. " +
+			"Who signs in under the id afterwards is somebody new.",
+		Tags: []string{"sessions"}, Security: Bearer, BodyReadTimeout: bodyReadTimeout, MaxBodyBytes: MaxBody,
+	}, e.forgetUser)
 }
 
 func (e enders) endSession(ctx context.Context, in *endSessionInput) (*endedOutput, error) {
@@ -144,6 +158,18 @@ func (e enders) endUser(ctx context.Context, in *endUserInput) (*endedOutput, er
 		}
 	}
 	ended, err := e.ender.EndUser(ctx, commands.EndUser{Caller: caller, User: in.User, Except: except, Reasons: in.Body.reasons()})
+	if err != nil {
+		return nil, err
+	}
+	return e.answer(ctx, caller, in.EndOptions, ended), nil
+}
+
+func (e enders) forgetUser(ctx context.Context, in *forgetUserInput) (*endedOutput, error) {
+	caller, err := e.caller(ctx, in.EndOptions)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := e.ender.ForgetUser(ctx, commands.ForgetUser{Caller: caller, User: in.User})
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@
 //
 //   - Backend: records; ends anybody's sessions; reads nothing.
 //   - User: reads and ends their own sessions.
-//   - Admin: reads and ends everybody's sessions; reads the history.
+//   - Admin: reads and ends everybody's sessions; reads the history; has people
+//     forgotten.
 //   - Auditor: reads everybody's sessions and the history; ends their own only.
 //
 // A backend writes what happens at the tills and nothing else: it records
@@ -77,6 +78,9 @@ func (p Principal) MayReadAll() bool { return p.Kind == Admin || p.Kind == Audit
 func (p Principal) MayEnd(user string) bool {
 	return p.Kind == Admin || p.Kind == Backend || p.is(user)
 }
+
+// MayForget reports whether p may have users of its tenant forgotten: admins only.
+func (p Principal) MayForget() bool { return p.Kind == Admin }
 
 // MayReadHistory reports whether p may replay and export its tenant's events.
 func (p Principal) MayReadHistory() bool { return p.Kind == Admin || p.Kind == Auditor }

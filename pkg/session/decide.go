@@ -6,7 +6,7 @@ import (
 	"github.com/posse-pos/posse/events"
 )
 
-// Command is one of Login, Refresh, EndOne, EndOthers, EndAll and EndIdle.
+// Command is one of Login, Refresh, EndOne, EndOthers, EndAll, EndIdle and Forget.
 type Command interface {
 	decide(s State) (Decision, error)
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
@@ -33,6 +34,7 @@ import (
 // Log is what a projector needs of the log.
 type Log interface {
 	eventlog.Follower
+	Destroy(ctx context.Context, forgotten events.Forgotten) error
 	State(ctx context.Context, stream string) (eventlog.State, error)
 }
 

@@ -135,6 +135,9 @@ func (f *follower) moved(sequence uint64) {
 
 func (f *follower) handle(ctx context.Context, batch eventlog.Batch) error {
 	began := time.Now()
+	if err := f.destroy(ctx, batch.Events); err != nil {
+		return f.failed(err)
+	}
 	devices, err := f.devices(ctx, batch.Events)
 	if err != nil {
 		return f.failed(err)
@@ -150,6 +153,19 @@ func (f *follower) handle(ctx context.Context, batch eventlog.Batch) error {
 	f.announcer.changed(changed, f.urgent(&batch))
 	if batch.Pending == 0 && time.Since(f.currentAt) > currentEvery {
 		return f.current(ctx)
+	}
+	return nil
+}
+
+// destroy destroys the keys of users who are forgotten, before the read model can be
+// past the facts that say so: the recorder may have ended before it did.
+func (f *follower) destroy(ctx context.Context, facts []eventlog.Recorded) error {
+	for _, fact := range facts {
+		if forgotten, ok := fact.Event.(events.Forgotten); ok {
+			if err := f.config.Log.Destroy(ctx, forgotten); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

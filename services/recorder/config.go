@@ -25,6 +25,7 @@ const busyAfter = time.Second
 type Log interface {
 	eventlog.Appender
 	eventlog.Reader
+	eventlog.Eraser
 }
 
 // Config of a Recorder.

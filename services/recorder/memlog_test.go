@@ -25,6 +25,10 @@ type memlog struct {
 	// before is called with each append before it happens, and may fail it;
 	// after likewise, when it has happened.
 	before, after func(n int) error
+
+	keys       []string // that everybody has
+	destroyed  []events.Forgotten
+	destroying error
 }
 
 var created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -32,6 +36,19 @@ var created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func newMemlog(now func() time.Time) *memlog {
 	return &memlog{touches: map[events.Key]eventlog.Recorded{}, store: memstore.New(memstore.Config{Now: now})}
 }
+
+func (l *memlog) Keys(context.Context, string, string) ([]string, error) { return l.keys, nil }
+
+func (l *memlog) Destroy(_ context.Context, forgotten events.Forgotten) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.destroying == nil {
+		l.destroyed = append(l.destroyed, forgotten)
+	}
+	return l.destroying
+}
+
+func (l *memlog) DestroyBefore(context.Context, string, time.Time) (int, error) { return 0, nil }
 
 func (l *memlog) Append(ctx context.Context, facts []events.Envelope, expect *eventlog.Expectation) (uint64, error) {
 	l.mu.Lock()

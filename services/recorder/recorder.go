@@ -75,6 +75,11 @@ func (r *Recorder) EndUser(ctx context.Context, c commands.EndUser) (commands.En
 	return carry(ctx, r, "end_user", c.Caller, func(ctx context.Context) (commands.Ended, error) { return r.endUser(ctx, c) })
 }
 
+// ForgetUser ends the sessions of a user and has the person forgotten.
+func (r *Recorder) ForgetUser(ctx context.Context, c commands.ForgetUser) (commands.Ended, error) {
+	return carry(ctx, r, "forget_user", c.Caller, func(ctx context.Context) (commands.Ended, error) { return r.forgetUser(ctx, c) })
+}
+
 // Login records a login.
 func (r *Recorder) Login(ctx context.Context, c commands.Login) (commands.LoggedIn, error) {
 	return carry(ctx, r, "login", c.Caller, func(ctx context.Context) (commands.LoggedIn, error) { return r.login(ctx, c) })

@@ -93,6 +93,10 @@ func TestEveryRouteForEveryCaller(t *testing.T) {
 		{Operation: "end-session", About: "somebody else's", Method: http.MethodDelete, Path: "/v1/sessions/bob-1", Want: answers(200, 404, 200, 403)},
 		{Operation: "end-session", About: "a foreign one", Method: http.MethodDelete, Path: "/v1/sessions/eve-1", Want: answers(404, 404, 404, 403)},
 		{Operation: "end-session", About: "nobody's", Method: http.MethodDelete, Path: "/v1/sessions/none", Want: answers(404, 404, 404, 403)},
+		{Operation: "forget-user", About: "oneself", Method: http.MethodDelete, Path: "/v1/users/ada", Want: answers(403, 403, 200, 403)},
+		{Operation: "forget-user", About: "somebody else", Method: http.MethodDelete, Path: "/v1/users/bob", Want: answers(403, 403, 200, 403)},
+		{Operation: "forget-user", About: "a foreign one", Method: http.MethodDelete, Path: "/v1/users/eve", Want: answers(403, 403, 404, 403)},
+		{Operation: "forget-user", About: "nobody", Method: http.MethodDelete, Path: "/v1/users/none", Want: answers(403, 403, 404, 403)},
 		{Operation: "end-user-sessions", About: "one's own", Method: http.MethodDelete, Path: "/v1/users/ada/sessions", Want: answers(200, 200, 200, 403)},
 		{
 			Operation: "end-user-sessions", About: "all but the current", Method: http.MethodDelete,

@@ -26,6 +26,7 @@ var cefNames = map[events.Type]struct {
 	events.TypeLoggedIn:  {"User signed in", 2},
 	events.TypeRefreshed: {"Session refreshed", 1},
 	events.TypeRevoked:   {"Session ended", 3},
+	events.TypeForgotten: {"User forgotten", 5},
 }
 
 // Header implements Encoder.
@@ -63,7 +64,7 @@ var (
 // s… is who did it, d… whose session it is.
 func cefPairs(r row) [][2]string {
 	subject, actor, ip := [2]string{r.User, r.Username}, [2]string{r.ActorUser, ""}, r.ActorIP
-	if r.Cause == "" {
+	if r.ActorUser == "" && r.Cause == "" {
 		actor, ip = subject, r.IP
 	}
 	all := [][2]string{

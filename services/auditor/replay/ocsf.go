@@ -11,7 +11,7 @@ import (
 
 // OCSF writes one event of the Open Cybersecurity Schema Framework a line: class 3002,
 // Authentication, of schema 1.2.0. A login is a Logon, a revocation a Logoff, a refresh
-// Other; what posse does not know is Unknown. What the class has no attribute for
+// and the forgetting of a user Other; what posse does not know is Unknown. What the class has no attribute for
 // stands under "unmapped".
 type OCSF struct{}
 
@@ -146,6 +146,8 @@ func ocsfActivity(event events.Event) (id int, name string) {
 		return ocsfLogoff, "Logoff"
 	case events.Refreshed:
 		return ocsfOther, "Refresh"
+	case events.Forgotten:
+		return ocsfOther, "Forget"
 	default:
 		return ocsfUnknown, "Unknown"
 	}

@@ -25,9 +25,9 @@ type Query struct {
 	// Tenant and User are compared by the server; "" means any.
 	Tenant string `json:"tenant,omitempty"`
 	User   string `json:"user,omitempty"`
-	// Session, Types, Cause and Actor are compared here; empty means any. Cause and
-	// Actor (the id of the user who ended the session) are of revocations, so they
-	// leave out all other facts.
+	// Session, Types, Cause and Actor are compared here; empty means any. Cause is
+	// of revocations and Actor (the id of the user who did it) of those and of forgotten
+	// users, so they leave out all other facts.
 	Session string        `json:"session,omitempty"`
 	Types   []events.Type `json:"types,omitempty"`
 	Cause   events.Cause  `json:"cause,omitempty"`
@@ -82,6 +82,13 @@ func (q Query) matches(fact eventlog.Recorded) bool {
 	if q.Cause == "" && q.Actor == "" {
 		return true
 	}
-	revoked, ok := fact.Event.(events.Revoked)
-	return ok && (q.Cause == "" || revoked.Cause == q.Cause) && (q.Actor == "" || revoked.Actor.User == q.Actor)
+	var cause events.Cause
+	var actor events.Actor
+	switch event := fact.Event.(type) {
+	case events.Revoked:
+		cause, actor = event.Cause, event.Actor
+	case events.Forgotten:
+		actor = event.Actor
+	}
+	return (q.Cause == "" || cause == q.Cause) && (q.Actor == "" || actor.User == q.Actor)
 }

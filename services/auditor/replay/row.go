@@ -62,6 +62,9 @@ func rowOf(fact eventlog.Recorded) (row, error) {
 		r.IP, r.UserAgent = event.Personal.IP, event.Personal.UserAgent
 	case events.Revoked:
 		r.revocation(event)
+	case events.Forgotten:
+		r.InitiatingEntity, r.ActorUser, r.ActorSession = string(event.InitiatingEntity), event.Actor.User, event.Actor.Session
+		r.CommandID = event.CommandID
 	case events.Unknown:
 		r.unknown(event.Message)
 	}

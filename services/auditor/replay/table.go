@@ -48,6 +48,8 @@ func details(event events.Event, r row) string {
 		words = []string{r.IP, "until " + r.Expires.Format(time.DateTime)}
 	case events.Revoked:
 		words = []string{r.Cause, "by " + cmp.Or(r.ActorUser, r.InitiatingEntity), r.ReasonAdmin, r.ReasonUser, r.ActorIP}
+	case events.Forgotten:
+		words = []string{"by " + cmp.Or(r.ActorUser, r.InitiatingEntity)}
 	default:
 		words = []string{r.Payload, r.PayloadBase64}
 	}

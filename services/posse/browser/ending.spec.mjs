@@ -178,7 +178,7 @@ test('Logout All of one’s own sessions says that this one is among them', asyn
   await expect(screen.dialog).toContainText('the device you are using right now');
   await screen.confirm();
   await page.waitForURL('**/signin?notice=signed_out');
-  expect(await admitted(tablet)).toBe(401);
+  await expect.poll(() => admitted(tablet), 'the screen does not wait for gateways when it signs itself out').toBe(401);
 });
 
 test('what ended meanwhile is said to be gone', async ({ shop, screen, page, watch }) => {

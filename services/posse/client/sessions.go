@@ -160,6 +160,17 @@ type Gateways struct {
 	SlowestMS float64 `json:"slowest_ms"`
 }
 
+// Forget ends all sessions of a user and has the person forgotten.
+func (c *Client) Forget(ctx context.Context, user string, waitGateways bool) (Ended, error) {
+	request := Request{Method: http.MethodDelete, Path: "/v1/users/" + url.PathEscape(user), Query: url.Values{}}
+	if waitGateways {
+		request.Query.Set("wait", "gateways")
+	}
+	var ended Ended
+	err := c.Do(ctx, request, &ended)
+	return ended, err
+}
+
 // End ends sessions.
 func (c *Client) End(ctx context.Context, end End) (Ended, error) {
 	request := Request{Method: http.MethodDelete, Path: "/v1/sessions/" + url.PathEscape(end.Session), Query: url.Values{}}

@@ -46,6 +46,7 @@ var publishes = map[string][]string{
 	"pos.v1.command.login":          only("query"),
 	"pos.v1.command.end_session":    only("query"),
 	"pos.v1.command.end_user":       only("query"),
+	"pos.v1.command.forget_user":    only("query"),
 	"pos.v1.command.refresh":        only(),
 	"pos.v1.command.record_refresh": only(),
 	"pos.v1.command.touch":          only(),
@@ -80,6 +81,18 @@ var publishes = map[string][]string{
 	"$JS.API.STREAM.SNAPSHOT.POS_SESSIONS":                              only("operator"),
 	"$JS.API.CONSUMER.NAMES.POS_SESSIONS":                               only("operator"),
 	"$JS.API.DIRECT.GET.KV_POSSE_IDEMPOTENCY.$KV.POSSE_IDEMPOTENCY.key": only("recorder", "operator"),
+
+	// The keys of what facts say about people.
+	"$KV.POS_KEYS.shop.2026q1.ann":                           only("recorder"),
+	"$JS.API.STREAM.INFO.KV_POS_KEYS":                        only("recorder", "projector", "operator"),
+	"$JS.API.STREAM.MSG.GET.KV_POS_KEYS":                     only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.DIRECT.GET.KV_POS_KEYS":                         only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.DIRECT.GET.KV_POS_KEYS.$KV.POS_KEYS.shop.q.ann": only("operator"),
+	"$JS.API.CONSUMER.CREATE.KV_POS_KEYS.c":                  only("operator"),
+	"$JS.API.STREAM.MSG.DELETE.KV_POS_KEYS":                  only("recorder", "projector", "operator"),
+	"$JS.API.STREAM.MSG.DELETE.POS_TOUCHES":                  only("recorder", "projector", "operator"),
+	"$JS.API.STREAM.CREATE.KV_POS_KEYS":                      only("recorder", "operator"),
+	"$JS.API.STREAM.PURGE.KV_POS_KEYS":                       only("operator"),
 
 	// Making, changing and removing streams.
 	"$JS.API.STREAM.CREATE.POS_SESSIONS":     only("recorder", "operator"),
@@ -120,6 +133,7 @@ var hears = map[string][]string{
 	"$SRV.PING":                    only("recorder"),
 	"$JS.API.>":                    only(),
 	"$KV.POSSE_IDEMPOTENCY.>":      only(),
+	"$KV.POS_KEYS.>":               only(),
 	"$JS.EVENT.ADVISORY.API":       only("operator"),
 	"$SYS.ACCOUNT.*.CONNECT":       only("system"),
 }

@@ -78,6 +78,8 @@ func (g *guard) times() int {
 // ender ends sessions in the read model at once, as the recorder and the projector
 // would together, unless it is told to do less.
 type ender struct {
+	commands.Ender // which the screen does not ask for more
+
 	rig *rig
 
 	mu     sync.Mutex

@@ -137,6 +137,8 @@ func (s *watched) WaitFor(ctx context.Context, position uint64) error {
 // recorder ends sessions as the real one does: the active ones, of whoever has
 // the id. It shows them in the read model at once unless it is told not to.
 type recorder struct {
+	commands.Ender // of which no more is asked
+
 	store *watched
 
 	one       []commands.EndSession

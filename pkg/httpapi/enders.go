@@ -141,7 +141,7 @@ func (e enders) endSession(ctx context.Context, in *endSessionInput) (*endedOutp
 	if err != nil {
 		return nil, err
 	}
-	return e.answer(ctx, caller, in.EndOptions, ended), nil
+	return e.answer(ctx, caller, in.EndOptions, ended, ended.Position), nil
 }
 
 func (e enders) endUser(ctx context.Context, in *endUserInput) (*endedOutput, error) {
@@ -161,7 +161,7 @@ func (e enders) endUser(ctx context.Context, in *endUserInput) (*endedOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return e.answer(ctx, caller, in.EndOptions, ended), nil
+	return e.answer(ctx, caller, in.EndOptions, ended, ended.Position), nil
 }
 
 func (e enders) forgetUser(ctx context.Context, in *forgetUserInput) (*endedOutput, error) {
@@ -173,7 +173,15 @@ func (e enders) forgetUser(ctx context.Context, in *forgetUserInput) (*endedOutp
 	if err != nil {
 		return nil, err
 	}
-	return e.answer(ctx, caller, in.EndOptions, ended), nil
+	// The gateways confirm the last end; the fact behind it is none of theirs.
+	return e.answer(ctx, caller, in.EndOptions, ended, lastEnd(ended)), nil
+}
+
+func lastEnd(forgotten commands.Ended) uint64 {
+	if forgotten.Ended == 0 {
+		return 0
+	}
+	return forgotten.Position - 1
 }
 
 func (e enders) caller(ctx context.Context, in EndOptions) (commands.Caller, error) {
@@ -186,7 +194,10 @@ func (e enders) caller(ctx context.Context, in EndOptions) (commands.Caller, err
 	return Caller(ctx, in.IdempotencyKey)
 }
 
-func (e enders) answer(ctx context.Context, caller commands.Caller, in EndOptions, ended commands.Ended) *endedOutput {
+// answer waits, if it is to, until the gateways have confirmed a position.
+func (e enders) answer(
+	ctx context.Context, caller commands.Caller, in EndOptions, ended commands.Ended, position uint64,
+) *endedOutput {
 	body := endedBody{Ended: ended.Ended, Sessions: ended.Sessions, Position: ended.Position}
 	if body.Sessions == nil {
 		body.Sessions = []string{}
@@ -194,7 +205,7 @@ func (e enders) answer(ctx context.Context, caller commands.Caller, in EndOption
 	if in.WaitFor != "" {
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(in.Timeout*float64(time.Second)))
 		defer cancel()
-		body.Gateways = gatewaysOf(e.confirmations.Wait(ctx, caller.Principal.Tenant, ended.Position))
+		body.Gateways = gatewaysOf(e.confirmations.Wait(ctx, caller.Principal.Tenant, position))
 	}
 	return &endedOutput{Body: body}
 }

@@ -32,6 +32,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"crash":            cmdCrash,
 	"start":            cmdStart,
 	"empty-read-model": cmdEmptyReadModel,
+	"nowhere":          cmdNowhere,
 	"envoy":            cmdEnvoy,
 }
 

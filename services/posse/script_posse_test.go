@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,9 @@ type installation interface {
 	start(dir string) (map[string]string, error)
 	// end sends the signal to every process and waits for them.
 	end(signal syscall.Signal) error
+	// written is all that it wrote but the files in its directory: its logs, and what
+	// is in the database.
+	written() (map[string][]byte, error)
 	// emptyReadModel throws the read model away while posse does not run.
 	emptyReadModel() error
 }
@@ -78,6 +82,31 @@ func cmdCrash(ts *testscript.TestScript, _ bool, _ []string) {
 // cmdEmptyReadModel: empty-read-model throws away what the projector made.
 func cmdEmptyReadModel(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(sharedOf(ts).posse.emptyReadModel())
+}
+
+// cmdNowhere: nowhere WORD... fails if anything that posse wrote says one of the
+// words: a file, a log, a row.
+func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: nowhere WORD...")
+	}
+	all, err := sharedOf(ts).posse.written()
+	ts.Check(err)
+	ts.Check(filepath.WalkDir(ts.MkAbs(ts.Getenv("WORK")+"/.posse"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		all[path], err = os.ReadFile(path)
+		return err
+	}))
+	for name, content := range all {
+		for _, word := range args {
+			if i := bytes.Index(content, []byte(word)); i >= 0 {
+				ts.Fatalf("%s says %q at %d", name, word, i)
+			}
+		}
+	}
+	ts.Logf("looked into %d files", len(all))
 }
 
 // cmdAddresses: addresses FILE waits for a process to write its --ready-file, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -44,6 +45,10 @@ func (s *serving) end(sig syscall.Signal) error {
 	return s.posse.end(sig)
 }
 
+func (s *serving) written() (map[string][]byte, error) {
+	return map[string][]byte{"log of serve": s.posse.log.Bytes()}, nil
+}
+
 // emptyReadModel has nothing to do: it lived in the memory of the process.
 func (*serving) emptyReadModel() error { return nil }
 
@@ -59,6 +64,15 @@ func newProcesses(t *testing.T) installation {
 	p := &processes{newDatabase: func() string { return pgtest.New(t) }}
 	p.postgres = p.newDatabase()
 	return p
+}
+
+func (p *processes) written() (map[string][]byte, error) {
+	dump, err := pgtest.Dump(context.Background(), p.postgres)
+	all := map[string][]byte{"database": dump}
+	for _, c := range p.running {
+		all["log of "+c.name] = c.log.Bytes()
+	}
+	return all, err
 }
 
 func (p *processes) emptyReadModel() error {

@@ -202,9 +202,10 @@ func (f *follower) urgent(batch *eventlog.Batch) bool {
 }
 
 func (f *follower) idle(ctx context.Context, end eventlog.Position) error {
-	if end.Sequence != f.from.Sequence {
+	if end.Sequence < f.from.Sequence {
 		return nil
 	}
+	f.moved(end.Sequence) // what lies between has expired or was erased
 	return f.current(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -387,6 +388,41 @@ func TestAServerThatComesBackIsFollowedOn(t *testing.T) {
 			r.Error(err)
 		}
 		if live, rebuilt := r.dump(s), r.dump(r.rebuilt()); live != rebuilt {
+			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+	})
+}
+
+// The recorder may end between the fact that a user is forgotten and destroying the
+// keys, and the last touches of the stream may be the user's.
+func TestAUserIsForgotten(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		named := login("anna", "a1")
+		named.Personal.DisplayName = "Anna Canary"
+		r.append(login("carl", "c1"), named)
+		r.touch(touched("carl", "c1", time.Now()), touched("anna", "a1", time.Now()))
+		r.run(s)
+		r.shows(s)
+		keys, err := r.log.Keys(r.Context(), "shop", "anna")
+		if err != nil || len(keys) != 1 {
+			r.Fatalf("anna's keys are %v, %v", keys, err)
+		}
+		r.append(revoked("anna", "a1"), events.Forgotten{
+			Tenant: "shop", User: "anna", EventTimestamp: events.TimestampOf(time.Now()),
+			InitiatingEntity: events.InitiatedByAdmin, CommandID: "forget", Keys: keys,
+		})
+		r.shows(s)
+		if keys, err := r.log.Keys(r.Context(), "shop", "anna"); err != nil || len(keys) != 0 {
+			r.Errorf("anna's keys are %v, %v; want none", keys, err)
+		}
+		if _, err := r.log.LastTouch(r.Context(), key("anna", "a1")); !errors.Is(err, eventlog.ErrNotFound) {
+			r.Errorf("anna's last touch: %v, want none", err)
+		}
+		fresh := memstore.New(memstore.Config{})
+		anew := r.run(fresh, func(c *projector.Config) { c.Bus = nil })
+		eventually(r.T, "a projector that starts anew reaches the end", func() bool { return anew.Ready() == nil })
+		if live, rebuilt := r.dump(s), r.dump(fresh); live != rebuilt || strings.Contains(live, "Canary") {
 			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
 		}
 	})

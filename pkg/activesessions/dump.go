@@ -33,6 +33,8 @@ func DumpLine(s *Session) ([]byte, error) {
 		Generation:  s.Generation,
 		LoginID:     s.LoginID,
 		Login:       s.LoginSequence,
+		First:       s.First,
+		Forgotten:   s.Forgotten,
 		End:         dumpEnd(s.End),
 	})
 	if err != nil {
@@ -62,6 +64,8 @@ type dumpedRow struct {
 	Generation  uint64            `json:"generation"`
 	LoginID     string            `json:"login_id"`
 	Login       uint64            `json:"login_sequence"`
+	First       uint64            `json:"first_sequence"`
+	Forgotten   bool              `json:"forgotten,omitempty"`
 	End         *dumpedEnd        `json:"end,omitempty"`
 }
 

@@ -15,11 +15,11 @@ func rowOf(fact eventlog.Recorded, dev device.Device) (Session, bool) {
 	case events.LoggedIn:
 		return loginRow(event, fact, dev), true
 	case events.Refreshed:
-		return refreshRow(event), true
+		return refreshRow(event, fact.Sequence), true
 	case events.Touched:
 		return touchRow(event), true
 	case events.Revoked:
-		return Session{Key: event.Key, End: endOf(event, fact.Sequence)}, true
+		return Session{Key: event.Key, First: fact.Sequence, End: endOf(event, fact.Sequence)}, true
 	default:
 		return Session{}, false
 	}
@@ -34,6 +34,7 @@ func loginRow(e events.LoggedIn, fact eventlog.Recorded, dev device.Device) Sess
 		Key:           e.Key,
 		LoginID:       fact.ID,
 		LoginSequence: fact.Sequence,
+		First:         fact.Sequence,
 		Username:      e.Personal.Username,
 		DisplayName:   e.Personal.DisplayName,
 		AvatarURL:     e.Personal.AvatarURL,
@@ -52,9 +53,10 @@ func loginRow(e events.LoggedIn, fact eventlog.Recorded, dev device.Device) Sess
 	return row
 }
 
-func refreshRow(e events.Refreshed) Session {
+func refreshRow(e events.Refreshed, sequence uint64) Session {
 	row := Session{
 		Key:        e.Key,
+		First:      sequence,
 		Expires:    e.Expires.Time(),
 		LastActive: e.EventTimestamp.Time(),
 		Generation: min(e.Generation, math.MaxInt64), // what every store can hold

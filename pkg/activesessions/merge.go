@@ -31,9 +31,19 @@ import (
 //     only, and one that did not repeat the user agent would undo the change
 //     when the read model is rebuilt.
 //
+// That a user is forgotten is a fact about every session of theirs, see
+// Session.Forget. It also counts for sessions of which nothing is known yet, so
+// whoever folds keeps the greatest sequence of these facts by user.
+//
 // A fact of another session, and one of a type that this build does not know,
 // leave the row as it is.
 func Merge(row Session, fact eventlog.Recorded, dev device.Device) Session {
+	if forgotten, ok := fact.Event.(events.Forgotten); ok {
+		if row.Tenant == forgotten.Tenant && row.User == forgotten.User {
+			row.Forget(fact.Sequence)
+		}
+		return row
+	}
 	addition, ok := rowOf(fact, dev)
 	if !ok || row.Key != (events.Key{}) && row.Key != addition.Key {
 		return row
@@ -60,6 +70,12 @@ func Join(a, b Session) Session {
 	}
 	if a.End == nil || b.End != nil && b.End.Sequence < a.End.Sequence {
 		a.End = b.End
+	}
+	if a.First == 0 || b.First != 0 && b.First < a.First {
+		a.First = b.First
+	}
+	if a.Forgotten || b.Forgotten {
+		a.forget()
 	}
 	return a
 }

@@ -23,10 +23,14 @@ func (a addition) to(row activesessions.Session) activesessions.Session {
 	return activesessions.Merge(row, a.fact, a.dev)
 }
 
-// additions are facts of one history, brought to one session so that they meet.
+// additions are facts of one history about sessions, brought to one session so that
+// they meet.
 func additions(rt *rapid.T) []addition {
 	var all []addition
 	for _, fact := range activesessionstest.History().Draw(rt, "history") {
+		if _, ok := fact.Event.(events.Forgotten); ok {
+			continue
+		}
 		fact.Event = ofOneSession(fact.Event)
 		dev := device.Device{Browser: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "browser")}
 		all = append(all, addition{fact, dev})
@@ -98,16 +102,43 @@ func TestJoinIsASemilattice(t *testing.T) {
 	})
 }
 
+// Rows may be forgotten early or late, and the greatest sequence decides.
+func TestForgetGoesWithJoin(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		facts := additions(rt)
+		cut := rapid.IntRange(0, len(facts)).Draw(rt, "cut")
+		a, b := rowOf(facts[:cut]), rowOf(facts[cut:])
+		first, second := rapid.Uint64Range(0, 20).Draw(rt, "sequence"), rapid.Uint64Range(0, 20).Draw(rt, "another")
+		want := activesessions.Join(a, b)
+		want.Forget(max(first, second))
+		a.Forget(first)
+		b.Forget(second)
+		got := activesessions.Join(b, a)
+		got.Forget(second)
+		got.Forget(first)
+		if diff := cmp.Diff(want, got); diff != "" {
+			rt.Fatalf("forgotten in parts (-at the end +in parts):\n%s", diff)
+		}
+		forgotten := eventlog.Recorded{Sequence: max(first, second), Envelope: events.Envelope{Event: events.Forgotten{Tenant: "t", User: "u"}}}
+		if diff := cmp.Diff(want, activesessions.Merge(activesessions.Join(a, b), forgotten, device.Device{})); diff != "" {
+			rt.Fatalf("merging that the user is forgotten (-Forget +Merge):\n%s", diff)
+		}
+	})
+}
+
 func TestMergeLeavesRowsOfOthers(t *testing.T) {
 	t.Parallel()
 	key := events.Key{Tenant: "t", User: "u", Session: "s"}
 	other := events.Key{Tenant: "t", User: "u", Session: "other"}
-	row := activesessions.Session{Key: key, Generation: 3}
+	row := activesessions.Session{Key: key, Generation: 3, First: 1, IP: "192.0.2.1"}
 	for _, e := range []events.Event{
 		events.Refreshed{Key: other, Generation: 9},
 		events.Unknown{Key: key, Type: "session.renamed", Version: 1},
+		events.Forgotten{Tenant: "t", User: "v"},
+		events.Forgotten{Tenant: "another", User: "u"},
 	} {
-		got := activesessions.Merge(row, eventlog.Recorded{Envelope: events.Envelope{Event: e}}, device.Device{})
+		got := activesessions.Merge(row, eventlog.Recorded{Sequence: 9, Envelope: events.Envelope{Event: e}}, device.Device{})
 		if diff := cmp.Diff(row, got); diff != "" {
 			t.Errorf("%T changed the row (-want +got):\n%s", e, diff)
 		}

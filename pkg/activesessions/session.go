@@ -39,8 +39,14 @@ type Session struct {
 	// POS_SESSIONS. A row without them is a stub, which queries ignore.
 	LoginID       string
 	LoginSequence uint64
+	// First is the place in POS_SESSIONS of the first fact about the session, 0 if
+	// only touches are known. It tells what was before the user was forgotten.
+	First uint64
 
 	End *End // nil while nobody ended it
+	// Forgotten says that the user was forgotten after the session began: nothing in
+	// the row says anything about the person any more, see Forget.
+	Forgotten bool
 	// Later is the end that came after the moment that was asked about, see AsOf. It
 	// is no part of a row that is stored.
 	Later *End
@@ -73,7 +79,7 @@ type User struct {
 	ID          string
 	Username    string
 	DisplayName string
-	AvatarURL   string
+	AvatarURL   string    // no names and no avatar if all their logins are forgotten
 	Sessions    int       // active ones
 	LastActive  time.Time // greatest of the active sessions
 }

@@ -75,6 +75,9 @@ var stories = map[string]func(*testing.T, Factory){
 	"ten thousand users are walked":                tenThousandUsers,
 	"a page token is good for its query only":      pageTokens,
 	"readers see all of a batch or nothing":        batchesAreAtomic,
+	"a rebuild after keys are lost is the same":    rebuiltAfterKeysAreLost,
+	"nothing of a forgotten user is shown":         forgottenUserIsBlank,
+	"a forgotten session stays known":              forgottenSessionStaysKnown,
 }
 
 var filterStories = map[string]func(*testing.T, Factory){

@@ -57,14 +57,14 @@ func Disorder(rt *rapid.T, history []eventlog.Recorded) []eventlog.Recorded {
 	return rapid.Permutation(again).Draw(rt, "order")
 }
 
-// Reference is the dump of the read model that Merge makes of a history.
+// Reference is the dump of the read model that Merge and Forget make of a history.
 func Reference(history []eventlog.Recorded) string {
 	rows := map[events.Key]activesessions.Session{}
-	devices := devicesOf(history)
+	devices, forgotten := devicesOf(history), forgottenIn(history)
 	for _, fact := range history {
 		var dev device.Device
 		switch event := fact.Event.(type) {
-		case events.Unknown:
+		case events.Unknown, events.Forgotten:
 			continue
 		case events.LoggedIn:
 			dev = devices[activesessions.DeviceHash(event)]
@@ -74,6 +74,7 @@ func Reference(history []eventlog.Recorded) string {
 	}
 	lines := make([]string, 0, len(rows))
 	for _, row := range sortedRows(rows) {
+		row.Forget(forgotten[userOf(row.Key)])
 		line, err := activesessions.DumpLine(&row)
 		if err != nil {
 			panic(err) // strings and numbers always can be dumped
@@ -153,7 +154,7 @@ var (
 // Fact generates one fact of any type.
 func Fact() *rapid.Generator[events.Event] {
 	return rapid.Custom(func(rt *rapid.T) events.Event {
-		switch rapid.SampledFrom([]string{"login", "login", "refresh", "touch", "touch", "end", "unknown"}).Draw(rt, "type") {
+		switch rapid.SampledFrom([]string{"login", "login", "refresh", "touch", "touch", "end", "unknown", "forgotten"}).Draw(rt, "type") {
 		case "login":
 			return genLogin(rt)
 		case "refresh":
@@ -167,6 +168,9 @@ func Fact() *rapid.Generator[events.Event] {
 			}
 		case "end":
 			return genRevoked(rt)
+		case "forgotten":
+			k := genKey.Draw(rt, "key")
+			return events.Forgotten{Tenant: k.Tenant, User: k.User, EventTimestamp: genTime.Draw(rt, "at")}
 		default:
 			k := genKey.Draw(rt, "key")
 			return events.Unknown{Key: k, Type: "session.renamed", Version: 7}

@@ -164,8 +164,11 @@ func countsAreExact(t *testing.T, factory Factory) {
 			history[i].Event = withTenant(history[i].Event, moveTo)
 			key := history[i].Event.SessionKey()
 			rows[key] = activesessions.Merge(rows[key], history[i], device.Device{})
-			if login, ok := history[i].Event.(events.LoggedIn); ok {
-				names[login.User] = activesessions.SearchText(login.Personal.Username, login.Personal.DisplayName)
+			switch e := history[i].Event.(type) {
+			case events.LoggedIn:
+				names[e.User] = activesessions.SearchText(e.Personal.Username, e.Personal.DisplayName)
+			case events.Forgotten:
+				names[e.User] = ""
 			}
 		}
 		replay(rt, store, at, history)
@@ -197,6 +200,9 @@ func withTenant(e events.Event, to string) events.Event {
 		e.Tenant = to
 		return e
 	case events.Revoked:
+		e.Tenant = to
+		return e
+	case events.Forgotten:
 		e.Tenant = to
 		return e
 	default:

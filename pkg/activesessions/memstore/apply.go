@@ -99,6 +99,12 @@ func (s *Store) merge(facts []eventlog.Recorded) []*user {
 func (s *Store) mergeFact(fact *eventlog.Recorded) *user {
 	var dev device.Device
 	switch event := fact.Event.(type) {
+	case events.Forgotten:
+		u := s.tenant(event.Tenant).user(event.User)
+		if !u.forget(fact.Sequence) {
+			return nil
+		}
+		return u
 	case events.LoggedIn:
 		dev = s.devices[device.Version][activesessions.DeviceHash(event)]
 	case events.Refreshed, events.Touched, events.Revoked:
@@ -108,6 +114,7 @@ func (s *Store) mergeFact(fact *eventlog.Recorded) *user {
 	r := s.row(fact.Event.SessionKey())
 	renamed := r.user.hear(fact)
 	merged := activesessions.Merge(r.session(), *fact, dev)
+	merged.Forget(r.user.forgotten)
 	changed := false
 	s.refile(r, func() { changed = r.set(&merged) })
 	if !changed && !renamed {
@@ -118,17 +125,23 @@ func (s *Store) mergeFact(fact *eventlog.Recorded) *user {
 
 // row finds or makes the row of a session.
 func (s *Store) row(key events.Key) *row {
-	t, ok := s.tenants[key.Tenant]
-	if !ok {
-		t = newTenant(key.Tenant)
-		s.tenants[key.Tenant] = t
-	}
+	t := s.tenant(key.Tenant)
 	if r := t.find(key.User, key.Session); r != nil {
 		return r
 	}
 	r := newRow(t.user(key.User), key.Session)
 	t.chain(r)
 	return r
+}
+
+// tenant finds or makes a tenant.
+func (s *Store) tenant(id string) *tenant {
+	t, ok := s.tenants[id]
+	if !ok {
+		t = newTenant(id)
+		s.tenants[id] = t
+	}
+	return t
 }
 
 // refile changes a row and puts it where it then belongs: among the open rows or

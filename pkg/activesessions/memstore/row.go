@@ -13,22 +13,25 @@ import (
 // row is an activesessions.Session, small: what many sessions share is kept
 // once, and a moment is a number of milliseconds.
 type row struct {
-	user   *user
-	id     string
-	next   *row      // another user's session of the same id, nearly always nil
-	place  int32     // in user.open or user.closed, or unfiled
-	open   bool      // stands in user.open, not in user.closed
-	who    *identity // shared by the rows of a user
-	client unique.Handle[client]
-	agent  unique.Handle[string]
-	ip     string
-	end    *activesessions.End
+	user  *user
+	id    string
+	next  *row  // another user's session of the same id, nearly always nil
+	place int32 // in user.open or user.closed, or unfiled
+	open  bool  // stands in user.open, not in user.closed
+	// forgotten rows stay so: nothing of a person comes back into them.
+	forgotten bool
+	who       *identity // shared by the rows of a user
+	client    unique.Handle[client]
+	agent     unique.Handle[string]
+	ip        string
+	end       *activesessions.End
 
 	created, expires, lastActive, agentAt, ipAt events.Timestamp
 
 	generation    uint64
 	loginID       string
 	loginSequence uint64
+	first         uint64
 }
 
 // identity is who a login said that the user is.
@@ -85,7 +88,9 @@ func (r *row) session() activesessions.Session {
 		Generation:    r.generation,
 		LoginID:       r.loginID,
 		LoginSequence: r.loginSequence,
+		First:         r.first,
 		End:           r.end,
+		Forgotten:     r.forgotten,
 	}
 }
 
@@ -105,13 +110,13 @@ func (r *row) complete() activesessions.Session {
 // set takes over what Merge made of the row and reports whether that changed it.
 func (r *row) set(s *activesessions.Session) bool {
 	before := *r
-	if s.LoginSequence != r.loginSequence || s.Device != r.client.Value().device {
+	if s.LoginSequence != r.loginSequence || s.Device != r.client.Value().device || s.Forgotten != r.forgotten {
 		r.setLogin(s)
 	}
 	r.expires, r.lastActive = events.TimestampOf(s.Expires), events.TimestampOf(s.LastActive)
 	r.agentAt, r.ipAt = events.TimestampOf(s.UserAgentAt), events.TimestampOf(s.IPAt)
 	r.agent, r.ip = intern(r.agent, s.UserAgent), s.IP
-	r.generation = s.Generation
+	r.generation, r.first, r.forgotten = s.Generation, s.First, s.Forgotten
 	r.end = s.End
 	return *r != before
 }

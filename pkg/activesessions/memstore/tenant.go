@@ -34,9 +34,11 @@ type user struct {
 	open   []*row
 	closed []*row
 
-	// who comes from the login with the greatest sequence.
+	// who comes from the login with the greatest sequence, and from none if that is
+	// before the user was forgotten.
 	who           *identity
 	loginSequence uint64
+	forgotten     uint64 // greatest sequence of an events.Forgotten
 
 	// place is where the user stands in the list, since version born.
 	place    events.Timestamp
@@ -146,8 +148,31 @@ func (u *user) hear(fact *eventlog.Recorded) bool {
 		return false
 	}
 	before, p := u.who, login.Personal
+	if fact.Sequence < u.forgotten {
+		p = events.LoginPersonal{}
+	}
 	u.who, u.loginSequence = u.identity(p.Username, p.DisplayName, p.AvatarURL), fact.Sequence
 	return u.who != before
+}
+
+// forget takes the person out of the user and all their rows that began before a
+// sequence, and of those to come. It reports whether that is news.
+func (u *user) forget(sequence uint64) bool {
+	if sequence <= u.forgotten {
+		return false
+	}
+	u.forgotten = sequence
+	if u.loginSequence < u.forgotten {
+		u.who = nobody
+	}
+	for _, rows := range [][]*row{u.open, u.closed} {
+		for _, r := range rows {
+			if session := r.session(); session.Forget(u.forgotten) {
+				r.set(&session) // nothing that it is filed by
+			}
+		}
+	}
+	return true
 }
 
 // identity is nearly always the one that the user has.

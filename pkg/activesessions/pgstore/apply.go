@@ -88,16 +88,20 @@ type writing struct {
 	version int64            // of this write
 	horizon int64            // after this write
 	users   map[string]int64 // listed users of the tenants in it
+	// forgotten is the greatest sequence at which any user was forgotten before.
+	forgotten uint64
 }
 
-const lockSQL = `UPDATE state SET version = version + 1, as_of = greatest(as_of, $1) RETURNING version, horizon`
+func (w *writing) scanState(row pgx.Row) error { return row.Scan(&w.version, &w.horizon, &w.forgotten) }
+
+const lockSQL = `UPDATE state SET version = version + 1, as_of = greatest(as_of, $1) RETURNING version, horizon, forgotten`
 
 // begin locks the state, moves the position, keeps the devices and learns what
 // the statements that follow need to know, in one round trip.
 func (s *Store) begin(ctx context.Context, tx pgx.Tx, batch *activesessions.Batch, tenants []string) (*writing, error) {
 	w := &writing{tx: tx, now: millis(s.now()), users: map[string]int64{}}
 	statements := &pgx.Batch{}
-	statements.Queue(lockSQL, asOf(batch)).QueryRow(func(row pgx.Row) error { return row.Scan(&w.version, &w.horizon) })
+	statements.Queue(lockSQL, asOf(batch)).QueryRow(w.scanState)
 	moved := movePosition(statements, batch.From, batch.To)
 	statements.Queue("SELECT tenant, users FROM tenants WHERE tenant = ANY($1)", toTexts(tenants)).Query(func(found pgx.Rows) error {
 		var tenant string

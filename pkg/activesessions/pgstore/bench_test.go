@@ -27,7 +27,7 @@ var benchStart = time.Now().Add(-time.Hour).Truncate(time.Second)
 const bareUpsertSQL = "INSERT INTO sessions (" + columns + ") SELECT " + columns + ` FROM unnest(
 		$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
 		$9::text[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-		$17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[]
+		$17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::bigint[], $23::boolean[]
 	) AS i (` + columns + `)
 	ON CONFLICT (tenant, user_id, session) DO UPDATE SET last_active = excluded.last_active`
 

@@ -23,6 +23,8 @@ type folded struct {
 	logins  map[activesessions.UserRef]newestLogin
 	tenants []string
 	met     map[string]struct{}
+	// forgotten are users by the sequence of the last fact that says so.
+	forgotten map[activesessions.UserRef]uint64
 }
 
 // newestLogin is who the login with the greatest sequence says a user is.
@@ -38,6 +40,8 @@ func fold(facts []eventlog.Recorded, devices []device.Device) *folded {
 		row:    make(map[events.Key]int, len(facts)),
 		logins: map[activesessions.UserRef]newestLogin{},
 		met:    map[string]struct{}{},
+
+		forgotten: map[activesessions.UserRef]uint64{},
 	}
 	for i := range facts {
 		f.add(&facts[i], devices[i])
@@ -49,6 +53,9 @@ func (f *folded) add(fact *eventlog.Recorded, dev device.Device) {
 	switch event := fact.Event.(type) {
 	case events.LoggedIn:
 		f.hear(fact.Sequence, &event)
+	case events.Forgotten:
+		f.forgot(activesessions.UserRef{Tenant: event.Tenant, User: event.User}, fact.Sequence)
+		return
 	case events.Refreshed, events.Touched, events.Revoked:
 	default:
 		return
@@ -84,17 +91,13 @@ func (f *folded) hear(sequence uint64, login *events.LoggedIn) {
 // split separates the rows that only touches made: a plain update does for them.
 func (f *folded) split() (upserts, touches []*activesessions.Session) {
 	for i := range f.rows {
-		if row := &f.rows[i]; isTouch(row) {
+		if row := &f.rows[i]; row.First == 0 {
 			touches = append(touches, row)
 		} else {
 			upserts = append(upserts, row)
 		}
 	}
 	return upserts, touches
-}
-
-func isTouch(row *activesessions.Session) bool {
-	return row.LoginSequence == 0 && row.End == nil && row.Expires.IsZero() && row.Generation == 0 && row.UserAgent == ""
 }
 
 // users lists the users of rows, each once.

@@ -29,7 +29,8 @@ const loadPastSQL = `
 		'{}', '{}', 'WCPOS/1.8.1 (ios; build 231)', created, '192.0.2.1', created, (created), created + 2592000000,
 		CASE WHEN n <= $1 THEN $3 - (random() * 300000)::bigint ELSE created + life / 2 END, 0,
 		'login-' || n, (n),
-		CASE WHEN n > $1 AND n % 10 > 0 THEN created + life ELSE 0 END, CASE WHEN n > $1 AND n % 10 > 0 THEN $2 + n ELSE 0 END, '{}'
+		CASE WHEN n > $1 AND n % 10 > 0 THEN created + life ELSE 0 END, CASE WHEN n > $1 AND n % 10 > 0 THEN $2 + n ELSE 0 END, '{}',
+		n, false
 	FROM (
 		SELECT n, life, CASE WHEN n <= $1 THEN $3 - (random() * 2590000000)::bigint
 			ELSE $3 - 2592000000 - (random() * 31104000000)::bigint END AS created

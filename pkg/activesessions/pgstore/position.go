@@ -50,7 +50,7 @@ func (s *Store) Current(ctx context.Context, stream string, at time.Time) error 
 func (s *Store) locked(ctx context.Context, asOf int64, write func(*writing) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		w := &writing{tx: tx, now: millis(s.now())}
-		if err := tx.QueryRow(ctx, lockSQL, asOf).Scan(&w.version, &w.horizon); err != nil {
+		if err := w.scanState(tx.QueryRow(ctx, lockSQL, asOf)); err != nil {
 			return err
 		}
 		return write(w)
@@ -65,11 +65,11 @@ func (w *writing) forgetPlaces(ctx context.Context) error {
 // Reset implements activesessions.Writer. Page tokens of what was are void.
 func (s *Store) Reset(ctx context.Context) error {
 	err := s.locked(ctx, 0, func(w *writing) error {
-		_, err := w.tx.Exec(ctx, `TRUNCATE sessions, users, places, tenants, positions, devices, paging, past_places`)
+		_, err := w.tx.Exec(ctx, `TRUNCATE sessions, users, places, tenants, positions, devices, paging, past_places, forgotten`)
 		if err != nil {
 			return err
 		}
-		_, err = w.tx.Exec(ctx, `UPDATE state SET horizon = 0, as_of = 0,
+		_, err = w.tx.Exec(ctx, `UPDATE state SET horizon = 0, as_of = 0, forgotten = 0,
 			secret = decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex')`)
 		return err
 	})

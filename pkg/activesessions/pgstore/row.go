@@ -45,6 +45,8 @@ type rows struct {
 	login                            []int64
 	endAt, end                       []int64
 	ending                           []string
+	first                            []int64
+	forgotten                        []bool
 
 	// Many sessions share a device, or an application without hints.
 	deviceTexts map[device.Device]string
@@ -59,6 +61,7 @@ func newRows(n int) *rows {
 		client: texts(), deviceJSON: texts(), agent: texts(), agentAt: numbers(), ip: texts(), ipAt: numbers(),
 		created: numbers(), expires: numbers(), lastActive: numbers(), generation: numbers(),
 		loginID: texts(), login: numbers(), endAt: numbers(), end: numbers(), ending: texts(),
+		first: numbers(), forgotten: make([]bool, 0, n),
 		deviceTexts: map[device.Device]string{}, clientTexts: map[[4]string]string{},
 	}
 }
@@ -67,7 +70,7 @@ func (r *rows) arguments() []any {
 	return []any{
 		r.tenant, r.user, r.session, r.username, r.displayName, r.avatarURL, r.client, r.deviceJSON,
 		r.agent, r.agentAt, r.ip, r.ipAt, r.created, r.expires, r.lastActive, r.generation,
-		r.loginID, r.login, r.endAt, r.end, r.ending,
+		r.loginID, r.login, r.endAt, r.end, r.ending, r.first, r.forgotten,
 	}
 }
 
@@ -101,6 +104,8 @@ func (r *rows) add(s *activesessions.Session) error {
 	r.endAt = append(r.endAt, endAt)
 	r.end = append(r.end, endSequence)
 	r.ending = append(r.ending, end)
+	r.first = append(r.first, int64(s.First))
+	r.forgotten = append(r.forgotten, s.Forgotten)
 	return nil
 }
 
@@ -151,7 +156,7 @@ func encodeJSON(v any) (string, error) {
 // columns are those of sessions, in the order in which scan reads them.
 const columns = `tenant, user_id, session, username, display_name, avatar_url, client, device,
 	user_agent, user_agent_at, ip, ip_at, created, expires, last_active, generation,
-	login_id, login_sequence, end_at, end_sequence, ending`
+	login_id, login_sequence, end_at, end_sequence, ending, first_sequence, forgotten`
 
 // scanned is a row of sessions as it comes from the database. Its columns may be
 // NULL: there is a row of them when there is no session.
@@ -159,14 +164,15 @@ type scanned struct {
 	tenant, user, session, username, displayName, avatarURL *string
 	client, device, agent, ip, loginID, ending              *string
 	agentAt, ipAt, created, expires, lastActive, generation *int64
-	login, endAt, end                                       *int64
+	login, endAt, end, first                                *int64
+	forgotten                                               *bool
 }
 
 func (r *scanned) targets() []any {
 	return []any{
 		&r.tenant, &r.user, &r.session, &r.username, &r.displayName, &r.avatarURL, &r.client, &r.device,
 		&r.agent, &r.agentAt, &r.ip, &r.ipAt, &r.created, &r.expires, &r.lastActive, &r.generation,
-		&r.loginID, &r.login, &r.endAt, &r.end, &r.ending,
+		&r.loginID, &r.login, &r.endAt, &r.end, &r.ending, &r.first, &r.forgotten,
 	}
 }
 
@@ -188,11 +194,24 @@ func (r *scanned) decode() (activesessions.Session, error) {
 		Generation:    uint64(*r.generation),
 		LoginID:       fromText(*r.loginID),
 		LoginSequence: uint64(*r.login),
+		First:         r.firstSequence(),
+		Forgotten:     *r.forgotten,
 	}
 	if err := r.decodeParts(&s); err != nil {
 		return s, fmt.Errorf("pgstore: session %q: %w", s.Session, err)
 	}
 	return s, nil
+}
+
+// firstSequence also tells it of rows that are older than their column for it.
+func (r *scanned) firstSequence() uint64 {
+	first := int64(0)
+	for _, sequence := range []int64{*r.first, *r.login, *r.end} {
+		if sequence > 0 && (first == 0 || sequence < first) {
+			first = sequence
+		}
+	}
+	return uint64(first)
 }
 
 func (r *scanned) decodeParts(s *activesessions.Session) error {

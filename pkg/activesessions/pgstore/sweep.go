@@ -24,6 +24,9 @@ const sweepUsersSQL = `
 	),
 	unplaced AS (
 		DELETE FROM places p USING gone WHERE p.tenant = gone.tenant AND p.user_id = gone.user_id
+	),
+	remembered AS (
+		DELETE FROM forgotten f USING gone WHERE f.tenant = gone.tenant AND f.user_id = gone.user_id
 	)
 	DELETE FROM users u USING gone WHERE u.tenant = gone.tenant AND u.user_id = gone.user_id`
 

@@ -14,8 +14,16 @@ import (
 
 // write joins the rows to those stored and returns the users that changed.
 func (w *writing) write(ctx context.Context, facts *folded) ([]activesessions.UserRef, error) {
+	if err := w.recall(ctx, facts); err != nil {
+		return nil, err
+	}
+	facts.forget()
+	forgotten, err := w.forgetNames(ctx, facts)
+	if err != nil {
+		return nil, err
+	}
 	upserts, touches := facts.split()
-	changed := users(touches)
+	changed := union(users(touches), forgotten)
 	if len(touches) > 0 {
 		strangers, err := w.touch(ctx, facts, touches)
 		if err != nil {
@@ -23,17 +31,24 @@ func (w *writing) write(ctx context.Context, facts *folded) ([]activesessions.Us
 		}
 		upserts = append(upserts, strangers...)
 	}
-	if len(upserts) == 0 {
-		return changed, nil
+	var blank userColumns
+	if len(upserts) > 0 {
+		written, err := w.upsert(ctx, facts, upserts, &blank)
+		if err != nil {
+			return nil, err
+		}
+		changed = union(changed, written)
 	}
-	written, err := w.upsert(ctx, facts, upserts)
-	if err != nil || len(changed) == 0 {
-		return written, err
-	}
-	return union(changed, written), nil
+	return changed, w.forgetSessions(ctx, facts, blank)
 }
 
 func union(a, b []activesessions.UserRef) []activesessions.UserRef {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
 	seen := make(map[activesessions.UserRef]struct{}, len(a))
 	for _, user := range a {
 		seen[user] = struct{}{}
@@ -51,8 +66,11 @@ func byKey(a, b *activesessions.Session) int {
 	return cmp.Or(strings.Compare(a.Tenant, b.Tenant), strings.Compare(a.User, b.User), strings.Compare(a.Session, b.Session))
 }
 
-// upsert returns the users whose rows changed, each once.
-func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*activesessions.Session) ([]activesessions.UserRef, error) {
+// upsert returns the users whose rows changed, each once, and those of whom a row of a
+// forgotten session did.
+func (w *writing) upsert(
+	ctx context.Context, facts *folded, sessions []*activesessions.Session, forgotten *userColumns,
+) ([]activesessions.UserRef, error) {
 	slices.SortFunc(sessions, byKey)
 	columns := newRows(len(sessions))
 	ended := map[userRow]struct{}{}
@@ -69,9 +87,9 @@ func (w *writing) upsert(ctx context.Context, facts *folded, sessions []*actives
 	arguments := append(columns.arguments(), l.tenant, l.user, l.login, l.nameHash, l.search,
 		tenants, steps, w.horizon, w.version, w.now, len(changed))
 	var count int
-	var some, unnamed struct{ tenants, users []string }
+	var some, unnamed userColumns
 	err := w.tx.QueryRow(ctx, upsertSQL, arguments...).
-		Scan(&count, &some.tenants, &some.users, &unnamed.tenants, &unnamed.users)
+		Scan(&count, &some.tenants, &some.users, &unnamed.tenants, &unnamed.users, &forgotten.tenants, &forgotten.users)
 	if err != nil {
 		return nil, err
 	}

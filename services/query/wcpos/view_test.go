@@ -131,3 +131,16 @@ func TestNamesThatAreMissing(t *testing.T) {
 		}
 	}
 }
+
+// Who is forgotten goes by their id, on a device that nobody knows.
+func TestAForgottenUser(t *testing.T) {
+	t.Parallel()
+	row := reads.Session{Session: activesessions.Session{LoginSequence: 1, First: 1, Forgotten: true, Platform: "ios", Build: "231"}}
+	got := userView(&reads.User{User: activesessions.User{ID: "carl"}}, []reads.Session{row})
+	if got.Username != "carl" || got.DisplayName != "carl" || got.AvatarURL != "" {
+		t.Errorf("a forgotten user is %+v, want carl", got)
+	}
+	if s := got.Sessions[0]; s.IPAddress != "" || s.UserAgent != "" || s.DeviceInfo.Browser != unknown || s.DeviceInfo.DeviceType != unknown {
+		t.Errorf("a forgotten session is %+v", s)
+	}
+}

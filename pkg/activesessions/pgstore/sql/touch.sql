@@ -7,8 +7,8 @@
 WITH touched AS (
     UPDATE sessions s SET
         last_active = greatest(s.last_active, t.last_active),
-        ip = CASE WHEN (t.ip_at, t.ip) > (s.ip_at, s.ip) THEN t.ip ELSE s.ip END,
-        ip_at = greatest(s.ip_at, t.ip_at)
+        ip = CASE WHEN NOT s.forgotten AND (t.ip_at, t.ip) > (s.ip_at, s.ip) THEN t.ip ELSE s.ip END,
+        ip_at = CASE WHEN s.forgotten THEN s.ip_at ELSE greatest(s.ip_at, t.ip_at) END
     FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[])
         AS t (tenant, user_id, session, last_active, ip, ip_at)
     WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.session = t.session

@@ -1,21 +1,21 @@
 -- Merges rows into sessions and keeps users and tenants in step. This is
 -- activesessions.Join in SQL: change both or none.
 --
--- $1..$21 are rows of sessions, one element each; $22..$26 the users who signed
+-- $1..$23 are rows of sessions, one element each; $24..$28 the users who signed
 -- in, with the sequence of the newest of these logins, a hash of whom it says they
--- are, and what they are searched by; $27 and $28 tenants and their step; $29 the
--- horizon, $30 the version of this write, $31 the moment of it; $32 how many users
+-- are, and what they are searched by; $29 and $30 tenants and their step; $31 the
+-- horizon, $32 the version of this write, $33 the moment of it; $34 how many users
 -- the rows have.
 WITH merged AS (
     INSERT INTO sessions AS s (
         tenant, user_id, session, username, display_name, avatar_url, client, device,
         user_agent, user_agent_at, ip, ip_at, created, expires, last_active, generation,
-        login_id, login_sequence, end_at, end_sequence, ending
+        login_id, login_sequence, end_at, end_sequence, ending, first_sequence, forgotten
     )
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::text[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-        $17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[]
+        $17::text[], $18::bigint[], $19::bigint[], $20::bigint[], $21::text[], $22::bigint[], $23::boolean[]
     )
     ON CONFLICT (tenant, user_id, session) DO UPDATE SET
         -- The login with the lowest sequence, whole; of one login parsed twice
@@ -49,7 +49,11 @@ WITH merged AS (
             ORDER BY w.end_sequence = 0, w.end_sequence
             LIMIT 1
         ),
-        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $29
+        -- The lowest that there is.
+        first_sequence = coalesce(least(nullif(s.first_sequence, 0), nullif(excluded.first_sequence, 0)), 0),
+        -- For ever. What this brings into such a row is taken out afterwards.
+        forgotten = s.forgotten OR excluded.forgotten,
+        was_open = s.login_sequence > 0 AND s.end_sequence = 0 AND s.expires > $31
     -- What says nothing new changes nothing.
     WHERE excluded.login_sequence > 0 AND (s.login_sequence = 0 OR excluded.login_sequence < s.login_sequence
             OR excluded.login_sequence = s.login_sequence AND excluded.device > s.device)
@@ -59,28 +63,31 @@ WITH merged AS (
         OR excluded.last_active > s.last_active
         OR excluded.generation > s.generation
         OR excluded.end_sequence > 0 AND (s.end_sequence = 0 OR excluded.end_sequence < s.end_sequence)
-    RETURNING tenant, user_id, last_active, was_open,
-        login_sequence > 0 AND end_sequence = 0 AND expires > $29 AS is_open
+        OR excluded.first_sequence > 0 AND (s.first_sequence = 0 OR excluded.first_sequence < s.first_sequence)
+        OR excluded.forgotten AND NOT s.forgotten
+    RETURNING tenant, user_id, last_active, was_open, forgotten,
+        login_sequence > 0 AND end_sequence = 0 AND expires > $31 AS is_open
 ),
 change AS (
     SELECT tenant, user_id,
         sum(is_open::int - was_open::int) AS sessions,
-        max(last_active) FILTER (WHERE is_open) AS last_active
+        max(last_active) FILTER (WHERE is_open) AS last_active,
+        bool_or(forgotten) AS forgotten
     FROM merged
     GROUP BY tenant, user_id
 ),
 -- Each user beside the place that there is. Writers come one after the other, so
 -- a row found is where it was. A login that changes no row may change a name.
 placed AS (
-    SELECT tenant, user_id, c.last_active, n.login_sequence, n.name_hash, n.search,
+    SELECT tenant, user_id, c.last_active, c.forgotten, n.login_sequence, n.name_hash, n.search,
         p.ctid AS place_at, coalesce(p.listed, false) AS listed, p.place, p.born,
         coalesce(n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash, false) AS renamed,
         -- Activity is a step ahead of the place, or there was none.
         coalesce(c.last_active > p.place + t.step OR NOT p.listed, true) AND c.last_active IS NOT NULL AS moved
     FROM change c
-    FULL JOIN unnest($22::text[], $23::text[], $24::bigint[], $25::bigint[], $26::text[])
+    FULL JOIN unnest($24::text[], $25::text[], $26::bigint[], $27::bigint[], $28::text[])
         AS n (tenant, user_id, login_sequence, name_hash, search) USING (tenant, user_id)
-    JOIN unnest($27::text[], $28::bigint[]) AS t (tenant, step) USING (tenant)
+    JOIN unnest($29::text[], $30::bigint[]) AS t (tenant, step) USING (tenant)
     LEFT JOIN places p USING (tenant, user_id)
     WHERE c.tenant IS NOT NULL OR n.login_sequence > p.login_sequence AND n.name_hash <> p.name_hash
 ),
@@ -88,7 +95,7 @@ moved AS (
     UPDATE places p SET
         listed = p.listed OR n.moved,
         place = CASE WHEN n.moved THEN n.last_active ELSE p.place END,
-        born = CASE WHEN n.moved THEN $30 ELSE p.born END,
+        born = CASE WHEN n.moved THEN $32 ELSE p.born END,
         login_sequence = CASE WHEN n.renamed THEN n.login_sequence ELSE p.login_sequence END,
         name_hash = CASE WHEN n.renamed THEN n.name_hash ELSE p.name_hash END,
         search = CASE WHEN n.renamed THEN n.search ELSE p.search END
@@ -96,24 +103,24 @@ moved AS (
     WHERE p.ctid = n.place_at AND (n.moved OR n.renamed)
 ),
 copied AS (
-    UPDATE users u SET listed = true, place = n.last_active, born = $30
+    UPDATE users u SET listed = true, place = n.last_active, born = $32
     FROM placed n
     WHERE n.moved AND n.place_at IS NOT NULL AND u.tenant = n.tenant AND u.user_id = n.user_id
 ),
 -- Users nobody has seen signing in have no place.
 new AS (
     INSERT INTO places (tenant, user_id, listed, place, born, login_sequence, name_hash, search)
-    SELECT tenant, user_id, moved, coalesce(last_active, 0), $30, coalesce(login_sequence, 0), coalesce(name_hash, 0), coalesce(search, '')
+    SELECT tenant, user_id, moved, coalesce(last_active, 0), $32, coalesce(login_sequence, 0), coalesce(name_hash, 0), coalesce(search, '')
     FROM placed
     WHERE place_at IS NULL AND (login_sequence IS NOT NULL OR moved)
 ),
 -- Whoever is paging through the list finds users where they stood.
 remembered AS (
     INSERT INTO past_places (tenant, place, user_id, born, died, left_at)
-    SELECT n.tenant, n.place, n.user_id, n.born, $30, $31
+    SELECT n.tenant, n.place, n.user_id, n.born, $32, $33
     FROM placed n
-    JOIN paging w ON w.tenant = n.tenant AND w.until >= $31
-    WHERE n.listed AND n.moved AND n.born <> $30
+    JOIN paging w ON w.tenant = n.tenant AND w.until >= $33
+    WHERE n.listed AND n.moved AND n.born <> $32
 ),
 counted AS (
     INSERT INTO tenants AS t (tenant, users, sessions)
@@ -126,11 +133,13 @@ counted AS (
         users = t.users + excluded.users,
         sessions = t.sessions + excluded.sessions
 )
--- How many users changed, which, if they are not all $32 of them, and which of them
--- have a name that is not known.
+-- How many users changed, which, if they are not all $34 of them, which of them have
+-- a name that is not known, and of which a forgotten session was written.
 SELECT count(*),
-    CASE WHEN count(*) < $32::bigint THEN array_agg(tenant) END,
-    CASE WHEN count(*) < $32::bigint THEN array_agg(user_id) END,
+    CASE WHEN count(*) < $34::bigint THEN array_agg(tenant) END,
+    CASE WHEN count(*) < $34::bigint THEN array_agg(user_id) END,
     array_agg(tenant) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL),
-    array_agg(user_id) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL)
+    array_agg(user_id) FILTER (WHERE renamed OR place_at IS NULL AND login_sequence IS NOT NULL),
+    array_agg(tenant) FILTER (WHERE forgotten),
+    array_agg(user_id) FILTER (WHERE forgotten)
 FROM placed

@@ -118,7 +118,13 @@ func lifeOf(ctx context.Context, log eventlog.Reader, k events.Key) ([]eventlog.
 	if err != nil {
 		return nil, err
 	}
-	facts := slices.DeleteFunc(all, func(fact eventlog.Recorded) bool { return fact.Event.SessionKey() != k })
+	began := false
+	facts := slices.DeleteFunc(all, func(fact eventlog.Recorded) bool {
+		ours := fact.Event.SessionKey() == k
+		began = began || ours
+		_, forgotten := fact.Event.(events.Forgotten)
+		return !ours && (!forgotten || !began)
+	})
 	if len(facts) == 0 {
 		return nil, fmt.Errorf("the log has no session %q of user %q in tenant %q", k.Session, k.User, k.Tenant)
 	}
@@ -199,6 +205,12 @@ func sentences(fact eventlog.Recorded) []string {
 		said = add(said, "reason for administrators: ", e.Personal.ReasonAdmin)
 		said = add(said, "reason for the person: ", e.Personal.ReasonUser)
 		said = add(said, "command: ", e.CommandID)
+	case events.Forgotten:
+		by := "by " + cmp.Or(plain(string(e.InitiatingEntity)), "nobody named")
+		if e.Actor.User != "" {
+			by += " " + quoted(e.Actor.User)
+		}
+		said = append(said, "the user was forgotten "+by+": who it was is not known any more")
 	default:
 		said = append(said, "a fact that this version does not know: "+plain(string(fact.Event.EventType())))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ type audited struct {
 	dir, url             string
 	keys, own, elsewhere string
 	key                  string // public
+	log                  *natslog.Log
 }
 
 func newAudited(t *testing.T) *audited {
@@ -33,17 +35,24 @@ func newAudited(t *testing.T) *audited {
 	conn, err := bus.Connect(t.Context(), bus.Config{URL: a.url, Name: t.Name()})
 	a.must(err)
 	t.Cleanup(conn.Close)
-	log, err := natslog.New(t.Context(), conn, natslog.Config{})
+	a.log, err = natslog.New(t.Context(), conn, natslog.Config{})
 	a.must(err)
 	for _, session := range []string{"till-1", "till-2", "till-3"} {
 		fact := events.Envelope{
 			ID: session, Source: "/test", Time: time.Now(),
-			Event: events.LoggedIn{Key: events.Key{Tenant: "shop", User: "anna", Session: session}},
+			Event: events.LoggedIn{
+				Key: events.Key{Tenant: "shop", User: "anna", Session: session}, Personal: events.LoginPersonal{DisplayName: "Anna Canary"},
+			},
 		}
-		_, err := log.Append(t.Context(), []events.Envelope{fact}, nil)
-		a.must(err)
+		a.append(fact)
 	}
 	return a
+}
+
+func (a *audited) append(fact events.Envelope) {
+	a.t.Helper()
+	_, err := a.log.Append(a.t.Context(), []events.Envelope{fact}, nil)
+	a.must(err)
 }
 
 func (a *audited) must(err error) {
@@ -159,4 +168,69 @@ func TestAnEventIsProvedToOthers(t *testing.T) {
 	a.fails("needs --seq", "audit", "prove", "--public-key", a.key, "--checkpoints", a.elsewhere)
 	a.fails("no checkpoint in "+a.elsewhere+" covers event 4",
 		"audit", "prove", "--seq", "4", "--nats", a.url, "--public-key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own)
+}
+
+// What was signed and proved of a person holds when nobody can tell any more who it
+// was, and no format shows it.
+func TestProofsHoldWhenAUserIsForgotten(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	a.sign()
+	prove := []string{"audit", "prove", "--seq", "2", "--nats", a.url, "--keys", a.keys, "--checkpoints", a.elsewhere, "--audit-dir", a.own}
+	before := filepath.Join(a.dir, "before.tlog-proof")
+	a.must(os.WriteFile(before, []byte(a.says(prove, "\nindex 1\n")), 0o600))
+	a.says([]string{"audit", "replay", "--nats", a.url}, "Anna Canary")
+	a.says([]string{"audit", "explain", "till-1", "--tenant", "shop", "--user", "anna", "--nats", a.url}, "Anna Canary")
+
+	keys, err := a.log.Keys(t.Context(), "shop", "anna")
+	a.must(err)
+	forgotten := events.Forgotten{
+		Tenant: "shop", User: "anna", EventTimestamp: events.TimestampOf(time.Now()),
+		InitiatingEntity: events.InitiatedByAdmin, CommandID: "forget", Keys: keys,
+	}
+	a.append(events.Envelope{ID: "forget", Source: "/test", Time: time.Now(), Event: forgotten})
+	a.must(a.log.Destroy(t.Context(), forgotten))
+	a.must(os.Remove(filepath.Join(a.dir, "ready")))
+	a.sign()
+
+	a.says([]string{"audit", "verify", "--nats", a.url, "--public-key", a.key, "--checkpoints", a.elsewhere, "--audit-dir", a.own},
+		"read 4 events in ", "they extend 2 checkpoints, the last of 4 events")
+	after := filepath.Join(a.dir, "after.tlog-proof")
+	a.must(os.WriteFile(after, []byte(a.says(prove, "\nindex 1\n")), 0o600))
+	for _, proof := range []string{before, after} {
+		said := a.says([]string{"audit", "check-proof", proof, "--public-key", a.key}, "event 2 of example.com/pos is under")
+		if strings.Contains(said, "Canary") {
+			t.Errorf("the proof says who it was:\n%s", said)
+		}
+	}
+	for _, format := range []string{"ndjson", "csv", "table", "cef", "ocsf", "parquet"} {
+		out := filepath.Join(a.dir, format)
+		a.says([]string{"audit", "replay", "--nats", a.url, "--format", format, "--output", out}, "")
+		if onDisk(t, a.dir, "Canary") {
+			t.Errorf("%s says who it was", format)
+		}
+	}
+	said := a.says([]string{"audit", "explain", "till-1", "--tenant", "shop", "--user", "anna", "--nats", a.url},
+		"signed in", "the user was forgotten by admin: who it was is not known any more")
+	if strings.Contains(said, "Canary") {
+		t.Errorf("the life of the session says who it was:\n%s", said)
+	}
+}
+
+// onDisk reports whether a file below a directory holds a text.
+func onDisk(t *testing.T, dir, text string) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		found = found || bytes.Contains(content, []byte(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

@@ -104,19 +104,34 @@ func cmdSave(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdSaveBody: save-body FILE [FIELD]... writes the last answer to a file as
-// indented JSON, without the named fields.
+// indented JSON, without the named fields, wherever they stand.
 func cmdSaveBody(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: save-body FILE [FIELD]...")
 	}
-	var body map[string]any
+	var body any
 	ts.Check(json.Unmarshal(sharedOf(ts).last.body, &body))
-	for _, name := range args[1:] {
-		delete(body, name)
-	}
+	dropFields(body, args[1:])
 	data, err := json.MarshalIndent(body, "", "  ")
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), append(data, '\n'), 0o600))
+}
+
+// dropFields takes fields out of a JSON value, wherever they stand.
+func dropFields(value any, names []string) {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range names {
+			delete(value, name)
+		}
+		for _, member := range value {
+			dropFields(member, names)
+		}
+	case []any:
+		for _, element := range value {
+			dropFields(element, names)
+		}
+	}
 }
 
 func (a answer) meets(path, want string, negated bool) bool {

@@ -1,0 +1,59 @@
+package natslog_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/natstest"
+)
+
+// TestADestroyedKeyIsNotOnTheDisk looks for the secret itself, before and after.
+func TestADestroyedKeyIsNotOnTheDisk(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t, natstest.WithSyncAlways())
+	r := newRig(t, server.URL(), 1, nil)
+	fact := login("anna", "till-1")
+	signedIn, _ := fact.Event.(events.LoggedIn)
+	signedIn.Personal.DisplayName = "Anna Canary"
+	fact.Event = signedIn
+	_, err := r.log.Append(t.Context(), []events.Envelope{fact}, nil)
+	r.must(err)
+
+	var key struct{ ID, Secret string }
+	r.must(json.Unmarshal(r.stored(events.StreamKeys, 1).Data, &key))
+	store := server.Server().StoreDir()
+	if !onDisk(t, store, key.Secret) {
+		t.Fatal("the key that is there is not found")
+	}
+	if onDisk(t, store, "Canary") || strings.Contains(string(r.stored(events.StreamSessions, 1).Data), "Canary") {
+		t.Error("the name is on the disk")
+	}
+	who := fact.Event.SessionKey()
+	r.must(r.log.Destroy(t.Context(), events.Forgotten{Tenant: who.Tenant, User: who.User, Keys: []string{key.ID}}))
+	if onDisk(t, store, key.Secret) {
+		t.Error("the key that was destroyed is still on the disk")
+	}
+}
+
+func onDisk(t *testing.T, dir, text string) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path) //nolint:gosec // a file of the test's own server
+		found = found || bytes.Contains(content, []byte(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

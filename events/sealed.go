@@ -75,7 +75,7 @@ func Quarter(t time.Time) string {
 
 // EncodeKey returns what POS_KEYS holds, with the secret.
 func EncodeKey(k PersonalKey) ([]byte, error) {
-	return json.Marshal(storedKey{ID: k.ID, Secret: k.Secret[:]})
+	return json.Marshal(storedKey{ID: k.ID, Secret: k.Secret[:]}) //nolint:gosec // it is what the bucket is for
 }
 
 // DecodeKey reads what POS_KEYS holds.
@@ -85,7 +85,8 @@ func DecodeKey(data []byte) (PersonalKey, error) {
 		return PersonalKey{}, errors.New("events: a personal key is not the JSON of one") // err may quote it
 	}
 	if len(stored.Secret) != SecretSize || stored.ID == "" || len(stored.ID) > MaxKeyID {
-		return PersonalKey{}, fmt.Errorf("events: personal key %.64q has a secret of %d bytes, want %d", stored.ID, len(stored.Secret), SecretSize)
+		return PersonalKey{}, fmt.Errorf("events: personal key %.64q has a secret of %d bytes, want %d",
+			stored.ID, len(stored.Secret), SecretSize)
 	}
 	return PersonalKey{ID: stored.ID, Secret: [SecretSize]byte(stored.Secret)}, nil
 }

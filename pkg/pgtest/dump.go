@@ -15,7 +15,8 @@ func Dump(ctx context.Context, database string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	found, err := conn.Query(ctx, `SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`)
+	found, err := conn.Query(ctx, `
+		SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`)
 	if err != nil {
 		return nil, err
 	}

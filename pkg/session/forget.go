@@ -12,6 +12,7 @@ type Forget struct {
 	Keys []string
 }
 
+//nolint:unparam // nothing forbids it in any state
 func (c Forget) decide(s State) (Decision, error) {
 	left := s.Active(c.Now)
 	done := s.endedBy(c.CommandID)

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/posse-pos/posse/events"
@@ -50,7 +51,7 @@ func TestForgetOfAThousandSessionsTakesTwoAppends(t *testing.T) {
 	if !s.decision.More || len(s.decision.Facts) != events.MaxActiveSessions {
 		t.Fatalf("the first append has %d facts, more %v", len(s.decision.Facts), s.decision.More)
 	}
-	s = given(t, append(history, s.decision.Facts...)...).when(forget("x"))
+	s = given(t, slices.Concat(history, s.decision.Facts)...).when(forget("x"))
 	if s.decision.More || len(s.decision.Facts) != 1 || len(s.decision.Ended) != events.MaxActiveSessions {
 		t.Errorf("the second append has %d facts, more %v, and ended %d", len(s.decision.Facts), s.decision.More, len(s.decision.Ended))
 	}

@@ -25,7 +25,10 @@ func TestADestroyedKeyIsNotOnTheDisk(t *testing.T) {
 	_, err := r.log.Append(t.Context(), []events.Envelope{fact}, nil)
 	r.must(err)
 
-	var key struct{ ID, Secret string }
+	var key struct {
+		ID     string `json:"id"`
+		Secret string `json:"secret"`
+	}
 	r.must(json.Unmarshal(r.stored(events.StreamKeys, 1).Data, &key))
 	store := server.Server().StoreDir()
 	if !onDisk(t, store, key.Secret) {
@@ -48,7 +51,7 @@ func onDisk(t *testing.T, dir, text string) bool {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // a file of the test's own server
+		content, err := os.ReadFile(path)
 		found = found || bytes.Contains(content, []byte(text))
 		return err
 	})

@@ -82,7 +82,7 @@ func (k *keys) current(ctx context.Context, subject string) (events.PersonalKey,
 		key, err := k.find(ctx, subject)
 		if err == nil && k.destroyed.Contains(key.ID) {
 			err = k.log.eraseKey(ctx, subject, key.ID) // whoever was to do so did not come to it yet
-			err = cmp.Or(err, error(eventlog.ErrNotFound))
+			err = cmp.Or(err, eventlog.ErrNotFound)
 		}
 		if errors.Is(err, eventlog.ErrNotFound) {
 			key, err = k.make(ctx, subject)

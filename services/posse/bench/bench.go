@@ -59,6 +59,7 @@ type part struct {
 var parts = []part{
 	{"check", measureCheck},
 	{"logins", measureLogins},
+	{"sealing", measureSealing},
 	{"projector", measureProjector},
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},

@@ -14,6 +14,8 @@ const (
 	MaxClientHints = 16       // entries
 	MaxClientHint  = 256      // bytes of a client hint's name or value
 	MaxCommandID   = 64       // bytes
+	MaxAuditTypes  = 16       // entries
+	MaxAuditClaim  = 256      // bytes
 )
 
 // MaxActiveSessions is how many sessions a user may have at once: as many as

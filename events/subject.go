@@ -12,12 +12,14 @@ const (
 	StreamTouches     = "POS_TOUCHES"
 	StreamRevocations = "POS_REVOCATIONS"
 	StreamQuarantine  = "POS_QUARANTINE"
+	StreamAudit       = "POS_AUDIT"
 
 	SubjectSessions    = "pos.v1.session.>"
 	SubjectTouches     = "pos.v1.touch.>"
 	SubjectRevocations = "pos.v1.revocation.*"
 	SubjectTick        = "pos.v1.tick"
 	SubjectQuarantine  = "pos.v1.quarantine.*"
+	SubjectAudit       = "pos.v1.audit.*"
 )
 
 // SubjectLive is under which POS_REVOCATIONS publishes every message again, on
@@ -36,6 +38,7 @@ const (
 	touchPrefix      = "pos.v1.touch."
 	revocationPrefix = "pos.v1.revocation."
 	quarantinePrefix = "pos.v1.quarantine."
+	auditPrefix      = "pos.v1.audit."
 	changedPrefix    = "pos.v1.changed."
 	gatewayPrefix    = "pos.v1.gateway."
 	livePrefix       = "pos.v1.live."

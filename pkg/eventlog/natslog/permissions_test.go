@@ -27,6 +27,10 @@ var (
 	mayRead = []string{
 		"$JS.API.STREAM.INFO.POS_SESSIONS", "$JS.API.STREAM.MSG.GET.POS_SESSIONS", "$JS.API.DIRECT.GET.POS_SESSIONS",
 	}
+	mayNote = []string{
+		"pos.v1.audit.*",
+		"$JS.API.STREAM.INFO.POS_AUDIT", "$JS.API.STREAM.MSG.GET.POS_AUDIT", "$JS.API.DIRECT.GET.POS_AUDIT",
+	}
 	mayDeclare = []string{"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*"}
 )
 
@@ -37,6 +41,7 @@ func TestPermissionsSuffice(t *testing.T) {
 		"appender": {mayOpen, mayAppend},
 		"follower": {mayOpen, mayFollow},
 		"reader":   {mayRead},
+		"noter":    {mayOpen, mayNote},
 	}))).URL()
 	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
 
@@ -74,6 +79,16 @@ func TestPermissionsSuffice(t *testing.T) {
 	if first, err := reader.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
 		t.Fatalf("the first message is at %d, %v", first, err)
 	}
+	noter, err := natslog.Open(t.Context(), connect(t, as("noter")), natslog.Config{Logger: logger()})
+	if err != nil {
+		t.Fatalf("open as noter: %v", err)
+	}
+	if sequence, err := noter.Note(t.Context(), note("read")); err != nil || sequence != 1 {
+		t.Fatalf("note: %d, %v", sequence, err)
+	}
+	if notes, err := noter.Notes(t.Context(), 1, 10); err != nil || len(notes) != 1 {
+		t.Fatalf("notes: %d, %v; want 1", len(notes), err)
+	}
 }
 
 // TestWhatIsNotAllowedIsNamed looks, makes and changes streams as users who may not.
@@ -103,6 +118,12 @@ func TestWhatIsNotAllowedIsNamed(t *testing.T) {
 	if _, err := natslog.New(t.Context(), as("looker"), config); err != nil {
 		t.Errorf("streams that are there, for one who may only look: %v", err)
 	}
+	looker, err := natslog.Open(t.Context(), as("looker"), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = looker.Note(t.Context(), note("read"))
+	wantDenied("note", err, "pos.v1.audit.shop")
 	config.TouchMaxAge, config.Update = time.Hour, true
 	_, err = natslog.New(t.Context(), as("looker"), config)
 	wantDenied("update", err, "$JS.API.STREAM.UPDATE.POS_TOUCHES")
@@ -123,4 +144,11 @@ func permissions(users map[string][][]string) string {
 	}
 	text.WriteString("] }\n")
 	return text.String()
+}
+
+// note is a read of the history.
+func note(id string) events.AuditEnvelope {
+	return events.AuditEnvelope{ID: id, Source: "/posse/test", Fact: events.AuditRead{
+		Tenant: "shop", Via: events.ViaCLI, Kind: "operator", Format: "ndjson",
+	}}
 }

@@ -59,6 +59,7 @@ func logger() *slog.Logger {
 func (r *rig) backend() eventlogtest.Backend {
 	return eventlogtest.Backend{
 		Log:         r.log,
+		Trail:       r.log,
 		Inject:      r.inject,
 		Restart:     r.restart,
 		Recreate:    r.recreate,

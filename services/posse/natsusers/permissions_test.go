@@ -30,6 +30,8 @@ var publishes = map[string][]string{
 	"pos.v1.quarantine.POS_SESSIONS":    only("projector"),
 	"pos.v1.quarantine.POS_REVOCATIONS": only(),
 	"$KV.POSSE_IDEMPOTENCY.key":         only("recorder"),
+	"pos.v1.audit.shop":                 only("auditor"),
+	"pos.v1.audit.=":                    only("auditor"),
 	"pos.v1.mirror.store.M.x":           only(),
 
 	// Activity and status.
@@ -76,6 +78,11 @@ var publishes = map[string][]string{
 	"$JS.API.CONSUMER.MSG.NEXT.POS_QUARANTINE.c":                        only("operator"),
 	"$JS.API.STREAM.INFO.POS_REVOCATIONS":                               only("recorder", "query", "gateway", "gateway_shop", "operator"),
 	"$JS.API.STREAM.INFO.POS_SESSIONS":                                  only("recorder", "projector", "auditor", "operator"),
+	"$JS.API.STREAM.INFO.POS_AUDIT":                                     only("recorder", "auditor", "operator"),
+	"$JS.API.STREAM.MSG.GET.POS_AUDIT":                                  only("auditor", "operator"),
+	"$JS.API.DIRECT.GET.POS_AUDIT":                                      only("auditor", "operator"),
+	"$JS.API.DIRECT.GET.POS_AUDIT.pos.v1.audit.shop":                    only("operator"),
+	"$JS.API.CONSUMER.CREATE.POS_AUDIT.c":                               only("operator"),
 	"$JS.API.STREAM.NAMES":                                              only("operator"),
 	"$JS.API.STREAM.SNAPSHOT.POS_SESSIONS":                              only("operator"),
 	"$JS.API.CONSUMER.NAMES.POS_SESSIONS":                               only("operator"),
@@ -83,6 +90,11 @@ var publishes = map[string][]string{
 
 	// Making, changing and removing streams.
 	"$JS.API.STREAM.CREATE.POS_SESSIONS":     only("recorder", "operator"),
+	"$JS.API.STREAM.CREATE.POS_AUDIT":        only("recorder", "operator"),
+	"$JS.API.STREAM.UPDATE.POS_AUDIT":        only("operator"),
+	"$JS.API.STREAM.PURGE.POS_AUDIT":         only("operator"),
+	"$JS.API.STREAM.MSG.DELETE.POS_AUDIT":    only("operator"),
+	"$JS.API.STREAM.DELETE.POS_AUDIT":        only("operator"),
 	"$JS.API.STREAM.CREATE.ELSE":             only("operator"),
 	"$JS.API.STREAM.UPDATE.POS_SESSIONS":     only("operator"),
 	"$JS.API.STREAM.PURGE.POS_SESSIONS":      only("operator"),
@@ -104,6 +116,7 @@ var hears = map[string][]string{
 	"pos.v1.touch.>":          only(),
 	"pos.v1.revocation.*":     only(),
 	"pos.v1.tick":             only(),
+	"pos.v1.audit.*":          only(),
 	"pos.v1.mirror.store.>":   only(),
 	"pos.v1.command.*":        only("recorder"),
 	"pos.v1.command.end_user": only("recorder"),

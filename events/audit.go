@@ -70,6 +70,7 @@ type AuditFilter struct {
 	Since   string   `json:"since,omitempty"`
 	Until   string   `json:"until,omitempty"`
 	FromSeq uint64   `json:"from_seq,omitempty"`
+	AtEnd   bool     `json:"at_end,omitempty"` // nothing that the log held when the read began
 	User    string   `json:"user,omitempty"`
 	Session string   `json:"session,omitempty"`
 	Types   []string `json:"types,omitempty"` // at most MaxAuditTypes

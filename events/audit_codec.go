@@ -103,3 +103,17 @@ func decodeAuditAs[F AuditFact](data []byte) (AuditFact, error) {
 	}
 	return fact, nil
 }
+
+// AuditWireType is the type and version that a fact has on the wire, such as
+// "audit.read.v1", and "" for an UnknownAudit that never was a fact.
+func AuditWireType(fact AuditFact) string {
+	unknown, ok := fact.(UnknownAudit)
+	switch {
+	case !ok:
+		return versionedType(fact.EventType(), currentVersion)
+	case unknown.Type == "":
+		return ""
+	default:
+		return versionedType(unknown.Type, unknown.Version)
+	}
+}

@@ -61,7 +61,7 @@ func auditSamples() map[string]AuditEnvelope {
 			Tenant: "shop", EventTimestamp: at, Via: ViaAPI, Kind: "auditor",
 			Actor: AuditReader{User: "9", Session: "0195f1c2-0000-7000-8000-000000000009", Key: "bk-1"},
 			Filter: AuditFilter{
-				Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.123456789Z", FromSeq: 7, User: "42", Session: "till <3>",
+				Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.123456789Z", FromSeq: 7, AtEnd: true, User: "42", Session: "till <3>",
 				Types: []string{"session.revoked", "session.logged_in"}, Cause: "terminate", Actor: "1", Limit: 100,
 			},
 			Format: "ndjson", Follow: true,

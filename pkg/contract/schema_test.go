@@ -64,7 +64,7 @@ func forms() []form {
 				Tenant: "shop", EventTimestamp: at, Via: events.ViaAPI, Kind: "auditor",
 				Actor: events.AuditReader{User: "9", Session: "c8", Key: "bk-1"},
 				Filter: events.AuditFilter{
-					Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.589Z", FromSeq: 7, User: "7", Session: "a4f1",
+					Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.589Z", FromSeq: 7, AtEnd: true, User: "7", Session: "a4f1",
 					Types: []string{"session.revoked"}, Cause: "terminate", Actor: "1", Limit: 100,
 				},
 				Format: "ndjson", Follow: true,

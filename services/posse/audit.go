@@ -6,13 +6,15 @@ func auditCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "audit",
 		Usage: "read the history, prove it and explain it",
-		Description: `These read the log itself, over NATS, and write nothing to it. With the shipped
-permissions, give them the auditor's key: --nats-nkey auditor.nk.
+		Description: `These read the log itself, over NATS, and change nothing in it; replay and tail
+record, in a stream of its own, that they do. With the shipped permissions, give
+them the auditor's key: --nats-nkey auditor.nk.
 
 What they show is personal data of all tenants: names, addresses, devices.`,
 		Commands: []*cli.Command{
 			auditReplayCommand(),
 			auditTailCommand(),
+			auditTrailCommand(),
 			auditExplainCommand(),
 			auditVerifyCommand(),
 			auditProveCommand(),

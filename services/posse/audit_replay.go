@@ -30,6 +30,9 @@ ended when it began, unless it is to --follow.
    posse audit replay --type session.revoked --cause terminate --format table
    posse audit replay --format parquet --output history/ --state history.state
 
+That it reads is recorded first, which ` + "`posse audit trail`" + ` shows; if that fails,
+nothing is read.
+
 Formats: ndjson (one JSON object a line, the events as their schemas have them),
 table (for people), csv (safe in spreadsheets), parquet (a directory of
 tenant=…/date=…/part-….parquet), ocsf (class 3002, schema 1.2.0), cef.
@@ -244,10 +247,16 @@ func runReplay(ctx context.Context, cmd *cli.Command, config replay.Config) erro
 	if err != nil {
 		return err
 	}
-	config.Log = log
 	bar := newProgressBar(cmd, config.Query.Follow)
-	config.Progress = bar.show
-	done, err := replay.Run(ctx, config)
+	config.Log, config.Progress = log, bar.show
+	prepared, err := replay.Prepare(ctx, config)
+	if err != nil {
+		return err
+	}
+	if err := noteRead(ctx, log, config.Query, cmd.String("format")); err != nil {
+		return err
+	}
+	done, err := prepared.Run(ctx)
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
 		return interrupted(cmd, done)

@@ -61,7 +61,8 @@ func testTrail(t *testing.T, s *suite) {
 		t.Fatalf("got %d notes, want 10", len(all))
 	}
 	for i, noted := range all {
-		if want := fmt.Sprintf("note-%d", i); noted.ID != want || noted.Sequence != uint64(i+1) || !reflect.DeepEqual(noted.Fact, note(want, tenants[i%3]).Fact) {
+		want := fmt.Sprintf("note-%d", i)
+		if noted.ID != want || noted.Sequence != uint64(i+1) || !reflect.DeepEqual(noted.Fact, note(want, tenants[i%3]).Fact) {
 			t.Fatalf("note %d is %+v", i, noted)
 		}
 	}

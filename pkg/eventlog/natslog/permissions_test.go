@@ -41,7 +41,6 @@ func TestPermissionsSuffice(t *testing.T) {
 		"appender": {mayOpen, mayAppend},
 		"follower": {mayOpen, mayFollow},
 		"reader":   {mayRead},
-		"noter":    {mayOpen, mayNote},
 	}))).URL()
 	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
 
@@ -79,6 +78,15 @@ func TestPermissionsSuffice(t *testing.T) {
 	if first, err := reader.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
 		t.Fatalf("the first message is at %d, %v", first, err)
 	}
+}
+
+func TestPermissionsSufficeToNote(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t, natstest.WithConfig(permissions(map[string][][]string{
+		"declarer": {mayDeclare}, "noter": {mayOpen, mayNote},
+	}))).URL()
+	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
+	newRig(t, as("declarer"), 1, nil)
 	noter, err := natslog.Open(t.Context(), connect(t, as("noter")), natslog.Config{Logger: logger()})
 	if err != nil {
 		t.Fatalf("open as noter: %v", err)

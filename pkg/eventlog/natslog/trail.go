@@ -52,8 +52,8 @@ func (l *Log) note(ctx context.Context, m events.Message) (uint64, error) {
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		return 0, noStream(events.StreamAudit)
 	}
-	if err = l.refused(m.Subject, err); err != nil {
-		return 0, err
+	if err != nil {
+		return 0, l.refused(m.Subject, err)
 	}
 	return ack.Sequence, nil
 }

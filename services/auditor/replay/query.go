@@ -53,15 +53,41 @@ func (q Query) Validate() error {
 		return fmt.Errorf("%w: since %s is not before until %s", ErrInvalidQuery,
 			q.Since.Format(time.RFC3339), q.Until.Format(time.RFC3339))
 	}
-	for field, id := range map[string]string{"tenant": q.Tenant, "user": q.User} {
-		if id == "" {
+	return q.validateWords()
+}
+
+// validateWords keeps what is compared to what can be noted of a read.
+func (q Query) validateWords() error {
+	if len(q.Types) > events.MaxAuditTypes {
+		return fmt.Errorf("%w: %d types, at most %d are allowed", ErrInvalidQuery, len(q.Types), events.MaxAuditTypes)
+	}
+	words := [][2]string{
+		{"tenant", q.Tenant}, {"user", q.User}, {"session", q.Session}, {"cause", string(q.Cause)}, {"actor", q.Actor},
+	}
+	for _, name := range q.Types {
+		words = append(words, [2]string{"type", string(name)})
+	}
+	for _, word := range words {
+		if word[1] == "" {
 			continue
 		}
-		if err := events.ValidateID(field, id); err != nil {
+		if err := events.ValidateID(word[0], word[1]); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 		}
 	}
 	return nil
+}
+
+// Filter is the query as a read of the history is recorded.
+func (q Query) Filter() events.AuditFilter {
+	filter := events.AuditFilter{
+		Since: rfc3339(q.Since), Until: rfc3339(q.Until), FromSeq: q.From, AtEnd: q.AtEnd, User: q.User, Session: q.Session,
+		Cause: string(q.Cause), Actor: q.Actor, Limit: q.Limit,
+	}
+	for _, name := range q.Types {
+		filter.Types = append(filter.Types, string(name))
+	}
+	return filter
 }
 
 func (q Query) equal(other Query) bool {

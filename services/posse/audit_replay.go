@@ -87,19 +87,16 @@ func auditQuery(cmd *cli.Command) (replay.Query, error) {
 	return query, errors.Join(err, err2)
 }
 
-// auditMoment takes absolute times only: "an hour ago" would not give the same bytes
-// twice.
 func auditMoment(cmd *cli.Command, flag string) (time.Time, error) {
 	value := cmd.String(flag)
 	if value == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if moment, err := time.Parse(layout, value); err == nil {
-			return moment.UTC(), nil
-		}
+	moment, err := replay.ParseMoment(value)
+	if err != nil {
+		return moment, fmt.Errorf("--%s: %w", flag, err)
 	}
-	return time.Time{}, fmt.Errorf("--%s: %q is not a time such as 2026-03-14T09:26:53Z or a day such as 2026-03-14", flag, value)
+	return moment, nil
 }
 
 // auditEncoder returns the encoder of a text format.

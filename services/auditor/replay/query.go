@@ -38,6 +38,17 @@ type Query struct {
 	Follow bool `json:"follow,omitempty"`
 }
 
+// ParseMoment reads a time in RFC 3339, or a day, which is its midnight in UTC. Only
+// absolute times: "an hour ago" would not give the same bytes twice.
+func ParseMoment(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if moment, err := time.Parse(layout, text); err == nil {
+			return moment.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%.64q is not a time such as 2026-03-14T09:26:53Z or a day such as 2026-03-14", text)
+}
+
 // ErrInvalidQuery says that a query contradicts itself.
 var ErrInvalidQuery = errors.New("replay: invalid query")
 

@@ -161,8 +161,12 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("changes", reads.Run, reads.Ready)
+	past, err := s.newHistory(s.log, authenticator)
+	if err != nil {
+		return err
+	}
 	err = s.serveAPI(ctx, api{
-		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads}, ender: record, gateways: s.fleet,
+		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads, past}, ender: record, gateways: s.fleet,
 		mount: reads.Mount, around: s.gateway.Doors,
 	})
 	if err == nil && s.cmd.Bool("demo") {

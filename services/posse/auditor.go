@@ -33,8 +33,7 @@ The streams must be there: a recorder makes them. A directory has one auditor;
 others need directories and places of their own.`,
 		Flags: flags(processFlags(), natsFlags(), group("Audit",
 			keysFlag(),
-			text("origin", "posse/POS_SESSIONS",
-				"name of the log in its checkpoints, for the key that is made at the first start; best a URL of yours without https://"),
+			originFlag(),
 			auditDirFlag("directory of the tree of hashes; what is lost there is built again"),
 			text("checkpoints", "", "directory to keep the checkpoints in, elsewhere"),
 			checkpointEveryFlag(),
@@ -57,6 +56,11 @@ others need directories and places of their own.`,
 }
 
 func auditDirFlag(usage string) cli.Flag { return text("audit-dir", "posse-data/audit", usage) }
+
+func originFlag() cli.Flag {
+	return text("origin", "posse/POS_SESSIONS",
+		"name of the log in its checkpoints, for the key that is made at the first start; best a URL of yours without https://")
+}
 
 func checkpointEveryFlag() cli.Flag {
 	return span("checkpoint-every", time.Minute, "how often to sign, if there is something new")

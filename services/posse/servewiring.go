@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -96,6 +97,25 @@ func gatewayPassword(dir string) (string, error) {
 		return "", err
 	}
 	return password, os.WriteFile(file, []byte(password+"\n"), 0o600)
+}
+
+// signHistory adds an auditor. The tills of a shop go on when it cannot sign: the log
+// says so, and the metric posse_auditor_halted is 1 when the history is not what it was.
+func (s *allInOne) signHistory(ctx context.Context) error {
+	auditor, err := s.openAuditor(s.log)
+	if err != nil {
+		s.logger.ErrorContext(ctx, "the history is not being signed", slog.Any("error", err))
+		return nil
+	}
+	s.onEnd("audit directory", auditor.Close)
+	s.add("auditor", func(ctx context.Context) error {
+		if err := auditor.Run(ctx); err != nil {
+			s.logger.ErrorContext(ctx, "the history is not being signed any more", slog.Any("error", err))
+		}
+		<-ctx.Done()
+		return nil
+	}, nil)
+	return nil
 }
 
 func (s *allInOne) openStore(ctx context.Context) (err error) {

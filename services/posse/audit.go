@@ -10,6 +10,9 @@ func auditCommand() *cli.Command {
 record, in a stream of its own, that they do. With the shipped permissions, give
 them the auditor's key: --nats-nkey auditor.nk.
 
+The NATS inside posse serve lets nobody else in: stop it, or copy its data directory,
+and name the directory with --data.
+
 What they show is personal data of all tenants: names, addresses, devices.`,
 		Commands: []*cli.Command{
 			auditReplayCommand(),

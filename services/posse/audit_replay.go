@@ -11,8 +11,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/eventlog/natslog"
-	"github.com/posse-pos/posse/pkg/process"
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
@@ -48,7 +46,7 @@ it had come to its end, starting it again writes what the log stored since.`,
 			group("Output",
 				text("output", "", "file to write to, new unless there is a --state for it; for parquet a directory"),
 				text("state", "", "file that keeps where the replay stands"),
-			), natsFlags()),
+			), auditLogFlags()),
 		Action: auditReplay,
 	}
 }
@@ -231,19 +229,11 @@ func auditCheckParquet(directory string, query replay.Query, state *replay.State
 
 // runReplay connects, replays and shows how far it is.
 func runReplay(ctx context.Context, cmd *cli.Command, config replay.Config) error {
-	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
+	log, done, err := openLogOnce(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	conn, err := connectOnce(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	log, err := natslog.Open(ctx, conn, natslog.Config{Source: "/posse/audit", Logger: logger})
-	if err != nil {
-		return err
-	}
+	defer done()
 	bar := newProgressBar(cmd, config.Query.Follow)
 	config.Log, config.Progress = log, bar.show
 	prepared, err := replay.Prepare(ctx, config)
@@ -253,10 +243,10 @@ func runReplay(ctx context.Context, cmd *cli.Command, config replay.Config) erro
 	if err := noteRead(ctx, log, config.Query, cmd.String("format")); err != nil {
 		return err
 	}
-	done, err := prepared.Run(ctx)
+	reached, err := prepared.Run(ctx)
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
-		return interrupted(cmd, done)
+		return interrupted(cmd, reached)
 	}
 	return err
 }

@@ -40,7 +40,7 @@ With --tenant, what was done with the history of all tenants is shown too.
 			text("until", "", "stored before this moment"),
 			text("tenant", "", "about this tenant's history"),
 			count64("limit", "at most so many notes; 0 is no limit"),
-		), group("Output", text("format", "", "table or ndjson (default: table on a terminal, otherwise ndjson)")), natsFlags()),
+		), group("Output", text("format", "", "table or ndjson (default: table on a terminal, otherwise ndjson)")), auditLogFlags()),
 		Action: auditTrail,
 	}
 }

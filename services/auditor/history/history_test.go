@@ -260,7 +260,7 @@ func TestAReaderIsRevoked(t *testing.T) {
 
 func TestTheLogFailsMidway(t *testing.T) {
 	t.Parallel()
-	a := serve(t, history.Config{Log: &endless{pages: 3}, Trail: pad{}, Patience: 50 * time.Millisecond})
+	a := serve(t, history.Config{Log: &endless{pages: 3}, Trail: pad{}, Patience: 2 * time.Second})
 	response := a.ask(t.Context(), http.MethodGet, "auditor", "/v1/events")
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

@@ -14,6 +14,9 @@
 // this package does not know comes out whole as [Unknown], and what cannot be a
 // posse event at all is an error that wraps [ErrMalformed].
 //
+// What was done with the history itself, such as reading it, is an [AuditFact] in a
+// stream of its own; [DecodeAudit] is as total for it.
+//
 // The package imports the standard library only and must stay so: it is what a
 // stranger's consumer depends on.
 package events

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // ErrTooLarge says that a fact's payload exceeds MaxPayload.
@@ -47,13 +48,17 @@ func subjectOf(e Event) string {
 }
 
 func header(e Envelope) map[string][]string {
+	return headerOf(e.ID, e.Source, e.Time, versionedType(e.Event.EventType(), currentVersion))
+}
+
+func headerOf(id, source string, at time.Time, versioned string) map[string][]string {
 	return map[string][]string{
-		HeaderMsgID:           {e.ID},
+		HeaderMsgID:           {id},
 		HeaderSpecVersion:     {specVersion},
-		HeaderID:              {e.ID},
-		HeaderType:            {versionedType(e.Event.EventType(), currentVersion)},
-		HeaderSource:          {e.Source},
-		HeaderTime:            {e.Time.UTC().Format(timeLayout)},
+		HeaderID:              {id},
+		HeaderType:            {versioned},
+		HeaderSource:          {source},
+		HeaderTime:            {at.UTC().Format(timeLayout)},
 		HeaderDataContentType: {contentTypeJSON},
 	}
 }

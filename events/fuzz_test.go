@@ -62,7 +62,7 @@ func FuzzDecode(f *testing.F) {
 }
 
 // sameFact compares by JSON: an empty map and no map are the same fact.
-func sameFact(a, b Event) bool {
+func sameFact(a, b any) bool {
 	left, errLeft := json.Marshal(a)
 	right, errRight := json.Marshal(b)
 	return errLeft == nil && errRight == nil && reflect.TypeOf(a) == reflect.TypeOf(b) && bytes.Equal(left, right)

@@ -15,6 +15,8 @@ const (
 	MaxClientHint  = 256      // bytes of a client hint's name or value
 	MaxCommandID   = 64       // bytes
 	MaxKeyID       = 64       // bytes of the id of a PersonalKey
+	MaxAuditTypes  = 16       // entries
+	MaxAuditClaim  = 256      // bytes
 )
 
 // MaxActiveSessions is how many sessions a user may have at once: as many as

@@ -1,6 +1,9 @@
 package events
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 var sampleTime = time.Date(2026, 3, 14, 9, 26, 53, 589e6, time.UTC)
 
@@ -60,3 +63,59 @@ func samples() map[string]Envelope {
 
 // sampleSealed is sealed under sampleKey in the fact refresh-3.
 const sampleSealed = "rWan1e/C0RRRE86qfROh5OxJ4AVwXdTnNe6Vcb25e6fY8Kb9FVmKAvopYSMhwZBH8HsWPQW0lts/BZO9WcFejDfXTZcR5fQY5zGh1Q+rOICh2vK4bpbMVkZE00c="
+
+// auditSamples are the same of POS_AUDIT.
+func auditSamples() map[string]AuditEnvelope {
+	at := TimestampOf(sampleTime)
+	envelope := func(id, source string, f AuditFact) AuditEnvelope {
+		return AuditEnvelope{ID: id, Source: source, Time: sampleTime, Fact: f}
+	}
+	return map[string]AuditEnvelope{
+		"audit.read.v1.full": envelope("read-1", "/posse/auditor", AuditRead{
+			Tenant: "shop", EventTimestamp: at, Via: ViaAPI, Kind: "auditor",
+			Actor: AuditReader{User: "9", Session: "0195f1c2-0000-7000-8000-000000000009", Key: "bk-1"},
+			Filter: AuditFilter{
+				Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.123456789Z", FromSeq: 7, AtEnd: true, User: "42", Session: "till <3>",
+				Types: []string{"session.revoked", "session.logged_in"}, Cause: "terminate", Actor: "1", Limit: 100,
+			},
+			Format: "ndjson", Follow: true,
+			Personal: AuditReadPersonal{ActorIP: "198.51.100.4", OSUser: "ana", Host: "desk.shop.example"},
+		}),
+		"audit.read.v1.minimal": envelope("read-2", "/posse/audit", AuditRead{
+			EventTimestamp: at, Via: ViaCLI, Kind: "operator", Format: "table",
+		}),
+		"retention.swept.v1.full": envelope("sweep-1", "/posse/projector", RetentionSwept{
+			Tenant: "café", EventTimestamp: at, Before: TimestampOf(sampleTime.AddDate(-1, -1, 0)), Sessions: 1200, Keys: 31,
+		}),
+	}
+}
+
+// sampleMessages are all samples on the wire, by name.
+func sampleMessages(t *testing.T) map[string]Message {
+	t.Helper()
+	all := map[string]Message{}
+	keep := func(name string, message Message, err error) {
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = message
+	}
+	for name, envelope := range samples() {
+		message, err := Encode(envelope)
+		keep(name, message, err)
+	}
+	for name, envelope := range auditSamples() {
+		message, err := EncodeAudit(envelope)
+		keep(name, message, err)
+	}
+	return all
+}
+
+// anySample is the sample of a name, of whichever stream.
+func anySample(name string) (envelope any, found bool) {
+	if audit, ok := auditSamples()[name]; ok {
+		return audit, true
+	}
+	sample, ok := samples()[name]
+	return sample, ok
+}

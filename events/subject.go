@@ -13,6 +13,7 @@ const (
 	StreamRevocations = "POS_REVOCATIONS"
 	StreamQuarantine  = "POS_QUARANTINE"
 	StreamKeys        = "KV_POS_KEYS" // the key-value bucket POS_KEYS
+	StreamAudit       = "POS_AUDIT"
 
 	SubjectSessions    = "pos.v1.session.>"
 	SubjectTouches     = "pos.v1.touch.>"
@@ -20,6 +21,7 @@ const (
 	SubjectTick        = "pos.v1.tick"
 	SubjectQuarantine  = "pos.v1.quarantine.*"
 	SubjectKeys        = keysPrefix + ">"
+	SubjectAudit       = "pos.v1.audit.*"
 )
 
 // SubjectLive is under which POS_REVOCATIONS publishes every message again, on
@@ -38,6 +40,7 @@ const (
 	touchPrefix      = "pos.v1.touch."
 	revocationPrefix = "pos.v1.revocation."
 	quarantinePrefix = "pos.v1.quarantine."
+	auditPrefix      = "pos.v1.audit."
 	changedPrefix    = "pos.v1.changed."
 	gatewayPrefix    = "pos.v1.gateway."
 	livePrefix       = "pos.v1.live."

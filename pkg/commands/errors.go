@@ -24,6 +24,7 @@ const (
 	ReasonRefreshReused     Reason = "refresh_reused"         // a redeemed refresh token came back; its session is revoked
 	ReasonInvalidGrant      Reason = "invalid_grant"          // the refresh token is not one of ours
 	ReasonIdempotencyReused Reason = "idempotency_key_reused" // the key was used for a different command
+	ReasonTooMany           Reason = "too_many"               // the caller's tenant does too much of this at once; try again
 	ReasonBusy              Reason = "busy"                   // too much at once; nothing happened, try again
 	ReasonUnavailable       Reason = "unavailable"            // the log did not answer; repeating is safe
 	ReasonBehind            Reason = "behind"                 // the read model did not reach the position in time; try again
@@ -43,6 +44,7 @@ var (
 	ErrRefreshReused     error = &Error{Reason: ReasonRefreshReused}
 	ErrInvalidGrant      error = &Error{Reason: ReasonInvalidGrant}
 	ErrIdempotencyReused error = &Error{Reason: ReasonIdempotencyReused}
+	ErrTooMany           error = &Error{Reason: ReasonTooMany}
 	ErrBusy              error = &Error{Reason: ReasonBusy}
 	ErrUnavailable       error = &Error{Reason: ReasonUnavailable}
 	ErrBehind            error = &Error{Reason: ReasonBehind}

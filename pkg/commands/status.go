@@ -17,6 +17,8 @@ func (e *Error) Status() int {
 		return http.StatusUnprocessableEntity
 	case ReasonRefreshReused, ReasonInvalidGrant:
 		return http.StatusBadRequest
+	case ReasonTooMany:
+		return http.StatusTooManyRequests
 	case ReasonBusy, ReasonUnavailable, ReasonBehind:
 		return http.StatusServiceUnavailable
 	case ReasonInternal:

@@ -55,6 +55,7 @@ func TestChannelsAreTheSubjects(t *testing.T) {
 		"liveRevocations": events.LiveSubject(events.RevocationSubject(key.Tenant)),
 		"liveTick":        events.LiveSubject(events.SubjectTick),
 		"quarantine":      events.QuarantineSubject("stream"),
+		"audit":           events.AuditSubject(key.Tenant),
 		"changed":         events.ChangedSubject(key.Tenant),
 		"rollCall":        events.SubjectRollCall,
 		"gatewayStatus":   events.GatewayStatusSubject("gateway"),
@@ -77,6 +78,7 @@ func TestChannelsAreTheStreams(t *testing.T) {
 		"touches":     events.StreamTouches,
 		"revocations": events.StreamRevocations,
 		"quarantine":  events.StreamQuarantine,
+		"audit":       events.StreamAudit,
 	}
 	for name, stream := range want {
 		if got := at(t, asyncAPI(t), "channels", name)["title"]; got != stream {
@@ -140,13 +142,9 @@ func TestHeadersAreTheEnvelope(t *testing.T) {
 	headers := at(t, asyncAPI(t), "components", "messageTraits", "cloudEvent", "headers")
 	documented := slices.Collect(maps.Keys(at(t, headers, "properties")))
 	for _, form := range forms() {
-		fact, ok := form.full.(events.Event)
+		message, ok := onTheWire(t, form.full)
 		if !ok {
 			continue
-		}
-		message, err := events.Encode(events.Envelope{ID: "01", Source: "/posse/test", Event: fact})
-		if err != nil {
-			t.Fatal(err)
 		}
 		wantSame(t, "headers of "+form.name, documented, slices.Collect(maps.Keys(message.Header)))
 		types := at(t, headers, "properties", events.HeaderType)["enum"].([]any)
@@ -154,4 +152,22 @@ func TestHeadersAreTheEnvelope(t *testing.T) {
 			t.Errorf("%s is written with %s %q, asyncapi.yaml lists %v", form.name, events.HeaderType, got, types)
 		}
 	}
+}
+
+// onTheWire encodes what is a fact.
+func onTheWire(t *testing.T, value any) (message events.Message, isFact bool) {
+	t.Helper()
+	var err error
+	switch fact := value.(type) {
+	case events.Event:
+		message, err = events.Encode(events.Envelope{ID: "01", Source: "/posse/test", Event: fact})
+	case events.AuditFact:
+		message, err = events.EncodeAudit(events.AuditEnvelope{ID: "01", Source: "/posse/test", Fact: fact})
+	default:
+		return message, false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message, true
 }

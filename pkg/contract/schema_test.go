@@ -71,6 +71,25 @@ func forms() []form {
 			events.Forgotten{Tenant: "shop", User: "7", EventTimestamp: at, InitiatingEntity: events.InitiatedByAdmin},
 		},
 		{
+			"audit.read.v1",
+			events.AuditRead{
+				Tenant: "shop", EventTimestamp: at, Via: events.ViaAPI, Kind: "auditor",
+				Actor: events.AuditReader{User: "9", Session: "c8", Key: "bk-1"},
+				Filter: events.AuditFilter{
+					Since: "2026-03-01T00:00:00Z", Until: "2026-03-14T09:26:53.589Z", FromSeq: 7, AtEnd: true, User: "7", Session: "a4f1",
+					Types: []string{"session.revoked"}, Cause: "terminate", Actor: "1", Limit: 100,
+				},
+				Format: "ndjson", Follow: true,
+				Personal: events.AuditReadPersonal{ActorIP: "192.0.2.1", OSUser: "ana", Host: "desk"},
+			},
+			events.AuditRead{EventTimestamp: at, Via: events.ViaCLI, Kind: "operator", Format: "table"},
+		},
+		{
+			"retention.swept.v1",
+			events.RetentionSwept{Tenant: "shop", EventTimestamp: at, Before: at, Sessions: 12, Keys: 3},
+			events.RetentionSwept{Tenant: "shop", EventTimestamp: at, Before: at},
+		},
+		{
 			"revocation.v1",
 			events.Revocation{Tenant: "shop", Session: "a4f1", Expires: at, Cause: events.CauseTerminate, Sequence: 9, Previous: 4},
 			events.Revocation{Tenant: "shop", Session: "a4f1", Expires: at, Cause: events.CauseCap, Sequence: 1},

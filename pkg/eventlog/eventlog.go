@@ -3,7 +3,8 @@
 // A log is a set of streams (see the names in package events). POS_SESSIONS
 // holds one history per user, appended to under an expectation; POS_TOUCHES
 // keeps the last activity of each session; POS_REVOCATIONS carries what
-// gateways must refuse. Everything else is a fold of these.
+// gateways must refuse. Everything else is a fold of these. POS_AUDIT, the [Trail],
+// holds what was done with the history itself.
 //
 // The package holds no implementation and imports package events only; natslog
 // is the real one and eventlogtest the suite that every implementation passes.

@@ -21,8 +21,9 @@ type api struct {
 	title         string
 	authenticator principal.Authenticator
 	parts         []part
-	ender         commands.Ender
-	gateways      *fleet.Tracker
+	// ender ends sessions; nil means that none can be ended here.
+	ender    commands.Ender
+	gateways *fleet.Tracker
 	// mount adds routes that are no operations of the API; nil means none.
 	mount func(chi.Router)
 	// around puts other handlers beside all that; nil means none.
@@ -42,7 +43,9 @@ func (n *node) serveAPI(ctx context.Context, a api) error {
 	for _, part := range a.parts {
 		part.Register(humaAPI)
 	}
-	httpapi.RegisterEnders(humaAPI, a.ender, a.gateways)
+	if a.ender != nil {
+		httpapi.RegisterEnders(humaAPI, a.ender, a.gateways)
+	}
 	if a.mount != nil {
 		a.mount(router)
 	}

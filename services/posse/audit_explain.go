@@ -18,8 +18,6 @@ import (
 	"github.com/posse-pos/posse/pkg/activesessions/pgstore"
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
-	"github.com/posse-pos/posse/pkg/eventlog/natslog"
-	"github.com/posse-pos/posse/pkg/process"
 )
 
 func auditExplainCommand() *cli.Command {
@@ -38,7 +36,7 @@ histories of everybody.`,
 			text("tenant", "default", "tenant of the session"),
 			text("user", "", "id of the session's user"),
 			postgresFlag("URL of the read model's PostgreSQL, to look for the user"),
-		}, natsFlags()),
+		}, auditLogFlags()),
 		Action: auditExplain,
 	}
 }
@@ -57,19 +55,11 @@ func auditExplain(ctx context.Context, cmd *cli.Command) error {
 	if err := validateKey(k); err != nil {
 		return err
 	}
-	conn, err := connectOnce(ctx, cmd)
+	log, done, err := openLogOnce(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
-	if err != nil {
-		return err
-	}
-	log, err := natslog.Open(ctx, conn, natslog.Config{Source: "/posse/audit", Logger: logger})
-	if err != nil {
-		return err
-	}
+	defer done()
 	facts, err := lifeOf(ctx, log, k)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ the eyes of whoever gets it.
 			number("seq", 0, "sequence of the event in POS_SESSIONS"),
 			text("checkpoints", "", "directory of the checkpoints"),
 			auditDirFlag("directory of the auditor"),
-		}, auditKeyFlags(), natsFlags()),
+		}, auditKeyFlags(), auditLogFlags()),
 		Action: auditProve,
 	}
 }

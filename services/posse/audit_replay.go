@@ -11,8 +11,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/eventlog/natslog"
-	"github.com/posse-pos/posse/pkg/process"
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
@@ -30,6 +28,9 @@ ended when it began, unless it is to --follow.
    posse audit replay --type session.revoked --cause terminate --format table
    posse audit replay --format parquet --output history/ --state history.state
 
+That it reads is recorded first, which ` + "`posse audit trail`" + ` shows; if that fails,
+nothing is read.
+
 Formats: ndjson (one JSON object a line, the events as their schemas have them),
 table (for people), csv (safe in spreadsheets), parquet (a directory of
 tenant=…/date=…/part-….parquet), ocsf (class 3002, schema 1.2.0), cef.
@@ -45,7 +46,7 @@ it had come to its end, starting it again writes what the log stored since.`,
 			group("Output",
 				text("output", "", "file to write to, new unless there is a --state for it; for parquet a directory"),
 				text("state", "", "file that keeps where the replay stands"),
-			), natsFlags()),
+			), auditLogFlags()),
 		Action: auditReplay,
 	}
 }
@@ -84,19 +85,16 @@ func auditQuery(cmd *cli.Command) (replay.Query, error) {
 	return query, errors.Join(err, err2)
 }
 
-// auditMoment takes absolute times only: "an hour ago" would not give the same bytes
-// twice.
 func auditMoment(cmd *cli.Command, flag string) (time.Time, error) {
 	value := cmd.String(flag)
 	if value == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if moment, err := time.Parse(layout, value); err == nil {
-			return moment.UTC(), nil
-		}
+	moment, err := replay.ParseMoment(value)
+	if err != nil {
+		return moment, fmt.Errorf("--%s: %w", flag, err)
 	}
-	return time.Time{}, fmt.Errorf("--%s: %q is not a time such as 2026-03-14T09:26:53Z or a day such as 2026-03-14", flag, value)
+	return moment, nil
 }
 
 // auditEncoder returns the encoder of a text format.
@@ -231,26 +229,24 @@ func auditCheckParquet(directory string, query replay.Query, state *replay.State
 
 // runReplay connects, replays and shows how far it is.
 func runReplay(ctx context.Context, cmd *cli.Command, config replay.Config) error {
-	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
+	log, done, err := openLogOnce(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	conn, err := connectOnce(ctx, cmd)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	log, err := natslog.Open(ctx, conn, natslog.Config{Source: "/posse/audit", Logger: logger})
-	if err != nil {
-		return err
-	}
-	config.Log = log
+	defer done()
 	bar := newProgressBar(cmd, config.Query.Follow)
-	config.Progress = bar.show
-	done, err := replay.Run(ctx, config)
+	config.Log, config.Progress = log, bar.show
+	prepared, err := replay.Prepare(ctx, config)
+	if err != nil {
+		return err
+	}
+	if err := noteRead(ctx, log, config.Query, cmd.String("format")); err != nil {
+		return err
+	}
+	reached, err := prepared.Run(ctx)
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
-		return interrupted(cmd, done)
+		return interrupted(cmd, reached)
 	}
 	return err
 }

@@ -16,6 +16,8 @@ func auditTailCommand() *cli.Command {
 		Description: `It is posse audit replay --follow that begins at the end of the log, or where
 --since or --from-seq say. To lose nothing between two runs use that with --state.
 
+That it reads is recorded first, as for replay.
+
    posse audit tail --tenant shop --type session.revoked --format table`,
 		Flags:  flags(auditQueryFlags(), auditFormatFlags(), natsFlags()),
 		Action: auditTail,

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/services/auditor/proof"
 )
 
@@ -28,7 +27,7 @@ each place must have what the others have.
 			texts("checkpoints", "directory of checkpoints; may be given several times"),
 			text("audit-dir", "", "directory of the auditor, to learn which event was changed"),
 			span("covered-within", time.Hour, "how old an event may be that is under no checkpoint; 0 for any age"),
-		}, auditKeyFlags(), natsFlags()),
+		}, auditKeyFlags(), auditLogFlags()),
 		Action: auditVerify,
 	}
 }
@@ -65,18 +64,4 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 		return fmt.Errorf("the history is not what was signed: %d findings, listed above", summary.Findings)
 	}
 	return nil
-}
-
-// openLogOnce opens the log for a command that does one thing; done closes it.
-func openLogOnce(ctx context.Context, cmd *cli.Command) (log *natslog.Log, done func(), err error) {
-	conn, err := connectOnce(ctx, cmd)
-	if err != nil {
-		return nil, nil, err
-	}
-	log, err = natslog.Open(ctx, conn, natslog.Config{Source: "/posse/audit"})
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return log, conn.Close, nil
 }

@@ -75,8 +75,13 @@ type endedFunc func(ctx context.Context, tenant, session string) (bool, error)
 
 // authenticator knows the callers whose session has not ended.
 func (i *identity) authenticator(ended endedFunc) principal.Authenticator {
-	verify := func(ctx context.Context, bearer string) (principal.SessionClaims, error) {
-		claims, err := i.verifier.Verify(bearer)
+	return principal.Chain(principal.Backends(i.backends), sessionsOf(i.verifier, ended))
+}
+
+// sessionsOf knows those who show the token of a session that has not ended.
+func sessionsOf(verifier *tokens.Verifier, ended endedFunc) principal.Authenticator {
+	return principal.Sessions(principal.SessionsConfig{Verify: func(ctx context.Context, bearer string) (principal.SessionClaims, error) {
+		claims, err := verifier.Verify(bearer)
 		if errors.Is(err, tokens.ErrKeysUnavailable) {
 			return principal.SessionClaims{}, errors.Join(principal.ErrUnavailable, err)
 		}
@@ -94,6 +99,5 @@ func (i *identity) authenticator(ended endedFunc) principal.Authenticator {
 			Tenant: claims.Tenant, User: claims.User, Session: claims.Session,
 			Roles: claims.Roles, Expires: claims.Expires,
 		}, nil
-	}
-	return principal.Chain(principal.Backends(i.backends), principal.Sessions(principal.SessionsConfig{Verify: verify}))
+	}})
 }

@@ -87,7 +87,7 @@ func TestWaysToConnect(t *testing.T) {
 			nats, args := way(t, t.TempDir())
 			var out, errOut bytes.Buffer
 			err := newApp(&out, &errOut).Run(t.Context(), append([]string{"posse", "doctor", "--streams", "--apply"}, args...))
-			if err != nil || strings.Count(out.String(), "\n") != 5 {
+			if err != nil || strings.Count(out.String(), "\n") != 6 {
 				t.Fatalf("posse doctor --streams --apply: %v\n%s%s", err, &out, &errOut)
 			}
 			followAs(t, nats, args)

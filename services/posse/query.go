@@ -47,7 +47,7 @@ func (n *node) wireQuery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	revocations, err := n.followRevocations(ctx, id, gateway.FailOpen)
+	revocations, err := n.followRevocations(ctx, id.verifier, gateway.FailOpen)
 	if err != nil {
 		return err
 	}

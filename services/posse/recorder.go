@@ -78,7 +78,7 @@ func (n *node) wireRecorder(ctx context.Context) error {
 	// Not a condition of being ready: the relays that load it wait for the streams
 	// that a recorder makes, and logins need no deny-set. Who asks about a token while
 	// it is stale is told so, and has a policy of their own.
-	revocations, err := n.followRevocations(ctx, id, gateway.FailClosed)
+	revocations, err := n.followRevocations(ctx, id.verifier, gateway.FailClosed)
 	if err != nil {
 		return err
 	}

@@ -6,15 +6,16 @@ import (
 
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/tokens"
 )
 
 // followRevocations adds a gateway that admits nobody: it is asked who was
 // revoked, which it knows while the projector lags behind the log. What Revoked
 // says does not depend on the policy. Ready and CheckSession do: with FailOpen,
 // Ready waits until the revocations are loaded, DefaultStaleAfter at most.
-func (n *node) followRevocations(ctx context.Context, id *identity, stale gateway.StalePolicy) (*gateway.Gateway, error) {
+func (n *node) followRevocations(ctx context.Context, verifier *tokens.Verifier, stale gateway.StalePolicy) (*gateway.Gateway, error) {
 	revocations, err := gateway.New(context.WithoutCancel(ctx), gateway.Config{
-		NATS: n.gatewayNATS(), Verifier: id.verifier, Logger: n.logger,
+		NATS: n.gatewayNATS(), Verifier: verifier, Logger: n.logger,
 		// Terminate waits for the gateways before the tills, not for this.
 		Unlisted:       true,
 		Stale:          stale,
@@ -36,6 +37,19 @@ func endedIn(revoked func(tenant, session string) bool, reader activesessions.Re
 			return true, nil
 		}
 		return endedInReadModel(ctx, reader, tenant, session)
+	}
+}
+
+// endedInDenySet asks a deny-set alone, of one who fails closed: while it may have
+// missed something nobody can tell.
+func endedInDenySet(revocations *gateway.Gateway) endedFunc {
+	return func(_ context.Context, tenant, session string) (bool, error) {
+		err := revocations.CheckSession(gateway.Session{Tenant: tenant, ID: session})
+		denial, ok := errors.AsType[*gateway.Denial](err)
+		if ok && denial.Reason == gateway.ReasonRevoked {
+			return true, nil
+		}
+		return false, err
 	}
 }
 

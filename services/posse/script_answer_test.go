@@ -134,6 +134,14 @@ func dropFields(value any, names []string) {
 	}
 }
 
+// cmdSaveRaw: save-raw FILE writes the answer to a file as it came.
+func cmdSaveRaw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: save-raw FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), sharedOf(ts).last.body, 0o600))
+}
+
 func (a answer) meets(path, want string, negated bool) bool {
 	if path == "status" {
 		return (strconv.Itoa(a.status) == want) != negated

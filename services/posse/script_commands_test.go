@@ -20,6 +20,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"problem":          cmdProblem,
 	"save":             cmdSave,
 	"save-body":        cmdSaveBody,
+	"save-raw":         cmdSaveRaw,
 	"wait-until":       cmdWaitUntil,
 	"follow":           cmdFollow,
 	"repeat":           cmdRepeat,

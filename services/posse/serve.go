@@ -31,6 +31,9 @@ power cut, but for the last moments of "last active".
    http://127.0.0.1:8480/authz   the gateway, for proxies that ask it
    http://127.0.0.1:8482         the gateway as a proxy itself, with --upstream
 
+It signs what the history is, as ` + "`posse auditor`" + ` does, and lets administrators and
+auditors read it at /v1/events. Have --checkpoints on another machine.
+
 The first start makes a backend key, which signs people in, and prints it once.
 --demo adds a small shop whose devices sign in, work and leave.`,
 		Flags: flags(processFlags(), []cli.Flag{
@@ -47,7 +50,12 @@ The first start makes a backend key, which signs people in, and prints it once.
 			tokenIssuerFlag(),
 		), gatewayFlags(), group("NATS",
 			text("nats-listen", "", "host:port on which gateways elsewhere reach the NATS inside; nobody can if empty"),
-		), natsFlagsOr("the one inside"), streamFlags()),
+		), natsFlagsOr("the one inside"), streamFlags(), group("Audit",
+			originFlag(),
+			text("audit-dir", "", "directory of the tree of hashes over the history (default: audit in --data)"),
+			text("checkpoints", "", "directory to keep its signed checkpoints in, best elsewhere (default: checkpoints in --data)"),
+			checkpointEveryFlag(),
+		)),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if err := applyServeDefaults(cmd); err != nil {
 				return err
@@ -78,8 +86,11 @@ func applyServeDefaults(cmd *cli.Command) error {
 			}
 		}
 	}
-	if cmd.String("keys") == "" {
-		if err := cmd.Set("keys", filepath.Join(cmd.String("data"), "keys")); err != nil {
+	for flag, name := range map[string]string{"keys": "keys", "audit-dir": "audit", "checkpoints": "checkpoints"} {
+		if cmd.String(flag) != "" {
+			continue
+		}
+		if err := cmd.Set(flag, filepath.Join(cmd.String("data"), name)); err != nil {
 			return err
 		}
 	}
@@ -117,7 +128,7 @@ type readModel interface {
 // wire puts everything together, from the log outwards.
 func (s *allInOne) wire(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openServeLog, s.openStore, s.wireServeGateway, s.wireServices,
+		s.openKeys, s.openServeLog, s.signHistory, s.openStore, s.wireServeGateway, s.wireServices,
 	} {
 		if err := step(ctx); err != nil {
 			return err

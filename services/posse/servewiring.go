@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -98,6 +99,25 @@ func gatewayPassword(dir string) (string, error) {
 	return password, os.WriteFile(file, []byte(password+"\n"), 0o600)
 }
 
+// signHistory adds an auditor. The tills of a shop go on when it cannot sign: the log
+// says so, and the metric posse_auditor_halted is 1 when the history is not what it was.
+func (s *allInOne) signHistory(ctx context.Context) error {
+	auditor, err := s.openAuditor(s.log)
+	if err != nil {
+		s.logger.ErrorContext(ctx, "the history is not being signed", slog.Any("error", err))
+		return nil
+	}
+	s.onEnd("audit directory", auditor.Close)
+	s.add("auditor", func(ctx context.Context) error {
+		if err := auditor.Run(ctx); err != nil {
+			s.logger.ErrorContext(ctx, "the history is not being signed any more", slog.Any("error", err))
+		}
+		<-ctx.Done()
+		return nil
+	}, nil)
+	return nil
+}
+
 func (s *allInOne) openStore(ctx context.Context) (err error) {
 	if s.cmd.String("postgres") == "" {
 		s.store = memstore.New(memstore.Config{})
@@ -161,8 +181,12 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 		return err
 	}
 	s.add("changes", reads.Run, reads.Ready)
+	past, err := s.newHistory(s.log, authenticator)
+	if err != nil {
+		return err
+	}
 	err = s.serveAPI(ctx, api{
-		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads}, ender: record, gateways: s.fleet,
+		title: "posse", authenticator: authenticator, parts: []part{record, worth, reads, past}, ender: record, gateways: s.fleet,
 		mount: reads.Mount, around: s.gateway.Doors,
 	})
 	if err == nil && s.cmd.Bool("demo") {

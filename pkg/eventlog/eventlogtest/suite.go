@@ -20,6 +20,8 @@ type Backend struct {
 	Log eventlog.Log
 	// Another opens the same log as another process does.
 	Another func() eventlog.Log
+	// Trail of the same log; nil if the backend has none.
+	Trail eventlog.Trail
 	// Inject stores a message as it is, as a stranger with the permission could.
 	Inject func(m events.Message)
 	// Restart takes the log away for a moment.
@@ -110,12 +112,17 @@ var calm = []testCase{
 	{name: "gap/log lost its beginning", test: testGapTrimmed, needs: canTrim},
 	{name: "revocations/expired ones are skipped and repeated ones stored once", test: testRevocations},
 	{name: "revocations/a tick replaces the last", test: testTick},
+	{name: "trail/keeps what was noted, in order", test: testTrail, needs: hasTrail},
+	{name: "trail/may be repeated", test: testTrailRepeated, needs: hasTrail},
+	{name: "trail/shows what is no fact", test: testTrailBroken, needs: canInjectNotes},
 }
 
-func canInject(b Backend) bool     { return b.Inject != nil }
-func canRecreate(b Backend) bool   { return b.Recreate != nil }
-func canTrim(b Backend) bool       { return b.Trim != nil }
-func canQuarantine(b Backend) bool { return b.Inject != nil && b.Quarantined != nil }
+func canInject(b Backend) bool      { return b.Inject != nil }
+func hasTrail(b Backend) bool       { return b.Trail != nil }
+func canInjectNotes(b Backend) bool { return hasTrail(b) && canInject(b) }
+func canRecreate(b Backend) bool    { return b.Recreate != nil }
+func canTrim(b Backend) bool        { return b.Trim != nil }
+func canQuarantine(b Backend) bool  { return b.Inject != nil && b.Quarantined != nil }
 
 // suite is one test's backend, with the words that the tests are written in.
 type suite struct {

@@ -15,7 +15,11 @@ var ErrDenied = errors.New("natslog: the NATS user has no permission")
 // asked explains the error of a request on a subject of JetStream's API. A request
 // that the server does not allow has no answer; the refusal comes by another way.
 func (l *Log) asked(subject string, err error) error {
-	subject = l.apiPrefix() + subject
+	return l.refused(l.apiPrefix()+subject, err)
+}
+
+// refused explains the error of a request on a whole subject likewise.
+func (l *Log) refused(subject string, err error) error {
 	last := l.js.Conn().LastError()
 	if err == nil || !errors.Is(last, nats.ErrPermissionViolation) || !strings.Contains(last.Error(), `"`+subject+`"`) {
 		return err

@@ -35,6 +35,9 @@
 //	SequenceAt  as Read
 //	Stored    $JS.API.DIRECT.GET.S
 //	State     $JS.API.STREAM.INFO.S
+//	Note      pos.v1.audit.*
+//	Notes     $JS.API.STREAM.INFO.POS_AUDIT  $JS.API.STREAM.MSG.GET.POS_AUDIT
+//	          $JS.API.DIRECT.GET.POS_AUDIT
 //	Follow    $JS.API.STREAM.INFO.S  $JS.API.STREAM.MSG.GET.S
 //	          $JS.API.CONSUMER.CREATE.S.*  $JS.API.CONSUMER.MSG.NEXT.S.*
 //	          $JS.API.CONSUMER.DELETE.S.*  pos.v1.quarantine.S

@@ -139,7 +139,7 @@ func (l *Log) info(ctx context.Context, stream string) (*jetstream.StreamInfo, e
 	defer cancel()
 	handle, err := l.js.Stream(ctx, stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("%w: stream %s does not exist; a recorder, or posse serve, creates it", eventlog.ErrNotFound, stream)
+		return nil, noStream(stream)
 	}
 	if err = l.asked("STREAM.INFO."+stream, err); errors.Is(err, ErrDenied) {
 		return nil, fmt.Errorf("look up stream %s: %w", stream, err)
@@ -148,6 +148,10 @@ func (l *Log) info(ctx context.Context, stream string) (*jetstream.StreamInfo, e
 		return nil, unavailable("look up stream "+stream, err)
 	}
 	return handle.CachedInfo(), nil
+}
+
+func noStream(stream string) error {
+	return fmt.Errorf("%w: stream %s does not exist; a recorder, or posse serve, creates it", eventlog.ErrNotFound, stream)
 }
 
 // readTimeout bounds one request to the server.

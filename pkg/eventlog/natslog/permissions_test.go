@@ -27,6 +27,10 @@ var (
 	mayRead = []string{
 		"$JS.API.STREAM.INFO.POS_SESSIONS", "$JS.API.STREAM.MSG.GET.POS_SESSIONS", "$JS.API.DIRECT.GET.POS_SESSIONS",
 	}
+	mayNote = []string{
+		"pos.v1.audit.*",
+		"$JS.API.STREAM.INFO.POS_AUDIT", "$JS.API.STREAM.MSG.GET.POS_AUDIT", "$JS.API.DIRECT.GET.POS_AUDIT",
+	}
 	mayDeclare = []string{"$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*", "$JS.API.STREAM.UPDATE.*"}
 )
 
@@ -76,6 +80,25 @@ func TestPermissionsSuffice(t *testing.T) {
 	}
 }
 
+func TestPermissionsSufficeToNote(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t, natstest.WithConfig(permissions(map[string][][]string{
+		"declarer": {mayDeclare}, "noter": {mayOpen, mayNote},
+	}))).URL()
+	as := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
+	newRig(t, as("declarer"), 1, nil)
+	noter, err := natslog.Open(t.Context(), connect(t, as("noter")), natslog.Config{Logger: logger()})
+	if err != nil {
+		t.Fatalf("open as noter: %v", err)
+	}
+	if sequence, err := noter.Note(t.Context(), note("read")); err != nil || sequence != 1 {
+		t.Fatalf("note: %d, %v", sequence, err)
+	}
+	if notes, err := noter.Notes(t.Context(), 1, 10); err != nil || len(notes) != 1 {
+		t.Fatalf("notes: %d, %v; want 1", len(notes), err)
+	}
+}
+
 // TestWhatIsNotAllowedIsNamed looks, makes and changes streams as users who may not.
 func TestWhatIsNotAllowedIsNamed(t *testing.T) {
 	t.Parallel()
@@ -103,6 +126,12 @@ func TestWhatIsNotAllowedIsNamed(t *testing.T) {
 	if _, err := natslog.New(t.Context(), as("looker"), config); err != nil {
 		t.Errorf("streams that are there, for one who may only look: %v", err)
 	}
+	looker, err := natslog.Open(t.Context(), as("looker"), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = looker.Note(t.Context(), note("read"))
+	wantDenied("note", err, "pos.v1.audit.shop")
 	config.TouchMaxAge, config.Update = time.Hour, true
 	_, err = natslog.New(t.Context(), as("looker"), config)
 	wantDenied("update", err, "$JS.API.STREAM.UPDATE.POS_TOUCHES")
@@ -123,4 +152,11 @@ func permissions(users map[string][][]string) string {
 	}
 	text.WriteString("] }\n")
 	return text.String()
+}
+
+// note is a read of the history.
+func note(id string) events.AuditEnvelope {
+	return events.AuditEnvelope{ID: id, Source: "/posse/test", Fact: events.AuditRead{
+		Tenant: "shop", Via: events.ViaCLI, Kind: "operator", Format: "ndjson",
+	}}
 }

@@ -61,6 +61,7 @@ func (r *rig) backend() eventlogtest.Backend {
 	return eventlogtest.Backend{
 		Log:         r.log,
 		Another:     func() eventlog.Log { return r.another() },
+		Trail:       r.log,
 		Inject:      r.inject,
 		Restart:     r.restart,
 		Recreate:    r.recreate,

@@ -26,8 +26,8 @@ func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlo
 		return eventlog.Batch{}, err
 	}
 	s := selecting{
-		subject: events.SessionsSubject(selection.Tenant, selection.User),
-		from:    max(selection.From, 1), upTo: selection.UpTo, limit: min(selection.Limit, pageSize),
+		stream: events.StreamSessions, subject: events.SessionsSubject(selection.Tenant, selection.User),
+		from: max(selection.From, 1), upTo: selection.UpTo, limit: min(selection.Limit, pageSize),
 	}
 	if s.upTo == 0 {
 		s.upTo = state.Last
@@ -42,6 +42,7 @@ func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlo
 
 // selecting is one Select under way.
 type selecting struct {
+	stream     string
 	subject    string
 	from, upTo uint64
 	limit      int
@@ -51,7 +52,7 @@ func (l *Log) selected(ctx context.Context, s selecting) (messages []*jetstream.
 	if s.from > s.upTo {
 		return nil, 0, nil
 	}
-	messages, pending, err = l.page(ctx, events.StreamSessions, s.limit,
+	messages, pending, err = l.page(ctx, s.stream, s.limit,
 		jetstreamext.GetBatchSeq(s.from), jetstreamext.GetBatchSubject(s.subject))
 	if err != nil || pending > 0 || !l.replicated {
 		return messages, pending, err
@@ -59,7 +60,7 @@ func (l *Log) selected(ctx context.Context, s selecting) (messages []*jetstream.
 	if len(messages) > 0 {
 		s.from = messages[len(messages)-1].Sequence + 1
 	}
-	next, err := l.fromLeader(ctx, events.StreamSessions, getRequest{Sequence: s.from, NextFor: s.subject})
+	next, err := l.fromLeader(ctx, s.stream, getRequest{Sequence: s.from, NextFor: s.subject})
 	if errors.Is(err, eventlog.ErrNotFound) {
 		return messages, 0, nil
 	}

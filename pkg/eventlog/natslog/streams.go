@@ -42,13 +42,15 @@ const (
 	keysDuplicates = time.Second
 	// Every follower that meets a broken message quarantines it.
 	quarantineDuplicates = 10 * time.Minute
+	// A note is repeated within seconds, when its answer was lost.
+	auditDuplicates = 2 * time.Minute
 )
 
 // StreamConfigs returns the streams as New declares them, in the form that
 // `nats stream add --config` takes as JSON.
 func (c Config) StreamConfigs() []jetstream.StreamConfig {
 	c = c.withDefaults()
-	return []jetstream.StreamConfig{c.sessions(), c.touches(), c.revocations(), c.quarantine(), c.keys()}
+	return []jetstream.StreamConfig{c.sessions(), c.touches(), c.revocations(), c.quarantine(), c.keys(), c.audit()}
 }
 
 // sessions is the truth: nothing in it is ever changed, and a full disk refuses
@@ -160,6 +162,25 @@ func (c Config) quarantine() jetstream.StreamConfig {
 		MaxBytes:    quarantineMaxBytes,
 		MaxMsgSize:  maxQuarantined,
 		Duplicates:  quarantineDuplicates,
+		AllowDirect: true,
+	}
+}
+
+// audit is what was done with the history. Whoever does something with it must not be
+// able to forget that, so it is kept like the history itself.
+func (c Config) audit() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        events.StreamAudit,
+		Description: "posse: who read the history, and what was swept of it; one subject per tenant",
+		Subjects:    []string{events.SubjectAudit},
+		Storage:     jetstream.FileStorage,
+		Replicas:    c.Replicas,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxMsgSize:  maxMessage,
+		Duplicates:  auditDuplicates,
+		DenyDelete:  true,
+		DenyPurge:   true,
 		AllowDirect: true,
 	}
 }

@@ -140,19 +140,22 @@ func TestStreamConfigsAreJSON(t *testing.T) {
 func TestStreamsRefuseWhatTheyMust(t *testing.T) {
 	t.Parallel()
 	r := newSingle(t)
-	stream, err := r.js.Stream(t.Context(), events.StreamSessions)
-	r.must(err)
-	r.inject(events.Message{Subject: "pos.v1.session.shop.ann", Data: []byte("x")})
-	if err := stream.DeleteMsg(t.Context(), 1); err == nil {
-		t.Error("a message of the history was deleted")
-	}
-	if err := stream.Purge(t.Context()); err == nil {
-		t.Error("the history was purged")
-	}
-	rollup := jetstream.WithExpectStream(events.StreamSessions)
-	m := message("pos.v1.session.shop.ann", map[string]string{jetstream.MsgRollup: jetstream.MsgRollupSubject})
-	if _, err := r.js.PublishMsg(t.Context(), m, rollup); err == nil {
-		t.Error("a history was rolled up")
+	for name, subject := range map[string]string{
+		events.StreamSessions: events.SessionSubject("shop", "ann"), events.StreamAudit: events.AuditSubject("shop"),
+	} {
+		stream, err := r.js.Stream(t.Context(), name)
+		r.must(err)
+		r.inject(events.Message{Subject: subject, Data: []byte("x")})
+		if err := stream.DeleteMsg(t.Context(), 1); err == nil {
+			t.Errorf("a message of %s was deleted", name)
+		}
+		if err := stream.Purge(t.Context()); err == nil {
+			t.Errorf("%s was purged", name)
+		}
+		m := message(subject, map[string]string{jetstream.MsgRollup: jetstream.MsgRollupSubject})
+		if _, err := r.js.PublishMsg(t.Context(), m, jetstream.WithExpectStream(name)); err == nil {
+			t.Errorf("%s was rolled up", name)
+		}
 	}
 }
 

@@ -117,6 +117,7 @@ func New(config Config) (*Auditor, error) {
 		return nil, err
 	}
 	if err := a.open(); err != nil {
+		a.metrics.halted.Set(1)
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil

@@ -38,6 +38,17 @@ type Query struct {
 	Follow bool `json:"follow,omitempty"`
 }
 
+// ParseMoment reads a time in RFC 3339, or a day, which is its midnight in UTC. Only
+// absolute times: "an hour ago" would not give the same bytes twice.
+func ParseMoment(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if moment, err := time.Parse(layout, text); err == nil {
+			return moment.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%.64q is not a time such as 2026-03-14T09:26:53Z or a day such as 2026-03-14", text)
+}
+
 // ErrInvalidQuery says that a query contradicts itself.
 var ErrInvalidQuery = errors.New("replay: invalid query")
 
@@ -53,15 +64,41 @@ func (q Query) Validate() error {
 		return fmt.Errorf("%w: since %s is not before until %s", ErrInvalidQuery,
 			q.Since.Format(time.RFC3339), q.Until.Format(time.RFC3339))
 	}
-	for field, id := range map[string]string{"tenant": q.Tenant, "user": q.User} {
-		if id == "" {
+	return q.validateWords()
+}
+
+// validateWords keeps what is compared to what can be noted of a read.
+func (q Query) validateWords() error {
+	if len(q.Types) > events.MaxAuditTypes {
+		return fmt.Errorf("%w: %d types, at most %d are allowed", ErrInvalidQuery, len(q.Types), events.MaxAuditTypes)
+	}
+	words := [][2]string{
+		{"tenant", q.Tenant}, {"user", q.User}, {"session", q.Session}, {"cause", string(q.Cause)}, {"actor", q.Actor},
+	}
+	for _, name := range q.Types {
+		words = append(words, [2]string{"type", string(name)})
+	}
+	for _, word := range words {
+		if word[1] == "" {
 			continue
 		}
-		if err := events.ValidateID(field, id); err != nil {
+		if err := events.ValidateID(word[0], word[1]); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalidQuery, err)
 		}
 	}
 	return nil
+}
+
+// Filter is the query as a read of the history is recorded.
+func (q Query) Filter() events.AuditFilter {
+	filter := events.AuditFilter{
+		Since: rfc3339(q.Since), Until: rfc3339(q.Until), FromSeq: q.From, AtEnd: q.AtEnd, User: q.User, Session: q.Session,
+		Cause: string(q.Cause), Actor: q.Actor, Limit: q.Limit,
+	}
+	for _, name := range q.Types {
+		filter.Types = append(filter.Types, string(name))
+	}
+	return filter
 }
 
 func (q Query) equal(other Query) bool {

@@ -17,7 +17,7 @@ const (
 	// pollInterval is how often a replay that follows looks for more.
 	pollInterval = 250 * time.Millisecond
 	// patience is how long a replay that does not follow waits for a log that is
-	// away. One that follows waits as long as it takes.
+	// away, unless it is told.
 	patience = time.Minute
 )
 
@@ -55,6 +55,9 @@ type Config struct {
 	Sink Sink
 	// State is where the replay stands, kept in a file; nil means nowhere.
 	State *StateFile
+	// Patience is how long to wait for a log that is away. 0 means a minute, and as
+	// long as it takes for a query that follows.
+	Patience time.Duration
 	// Progress, if set, hears after each page how far the replay is.
 	Progress func(Progress)
 }
@@ -70,15 +73,34 @@ type Progress struct {
 // eventlog.ErrGap (the state is of another log), or are those of the log and the
 // sink. After an error a run with the same state goes on where this one stopped.
 func Run(ctx context.Context, config Config) (Progress, error) {
-	if err := config.Query.Validate(); err != nil {
+	prepared, err := Prepare(ctx, config)
+	if err != nil {
 		return Progress{}, err
 	}
+	return prepared.Run(ctx)
+}
+
+// Prepared is a replay that knows where it begins and ends. Nothing is written yet.
+type Prepared struct{ running *running }
+
+// Prepare does the part of Run that comes before anything is written, for those who
+// have to do something in between. Its errors are among those of Run.
+func Prepare(ctx context.Context, config Config) (*Prepared, error) {
+	if err := config.Query.Validate(); err != nil {
+		return nil, err
+	}
 	r := &running{Config: config}
-	if err := r.begin(ctx); err != nil {
+	return &Prepared{r}, r.prepare(ctx)
+}
+
+// Run does the rest, once.
+func (p *Prepared) Run(ctx context.Context) (Progress, error) {
+	r := p.running
+	if err := r.begin(); err != nil {
 		return Progress{}, err
 	}
 	err := r.read(ctx)
-	if config.Query.Follow && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if r.Query.Follow && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		err = nil
 	}
 	return r.progress(), err
@@ -93,24 +115,23 @@ type running struct {
 	at    eventlog.Position // of the last message that was looked at
 }
 
-func (r *running) begin(ctx context.Context) error {
+func (r *running) prepare(ctx context.Context) error {
 	resumed, err := r.State.load(r.Query)
 	if err != nil {
 		return err
 	}
-	log, err := retry(ctx, r.Query, func() (eventlog.State, error) { return r.Log.State(ctx, events.StreamSessions) })
+	log, err := retry(ctx, r.Config, func() (eventlog.State, error) { return r.Log.State(ctx, events.StreamSessions) })
 	if err != nil {
 		return err
 	}
-	if resumed != nil {
-		r.state = *resumed
-		err = r.resume(ctx, log)
-	} else {
-		err = r.start(ctx, log)
+	if resumed == nil {
+		return r.start(ctx, log)
 	}
-	if err != nil {
-		return err
-	}
+	r.state = *resumed
+	return r.resume(ctx, log)
+}
+
+func (r *running) begin() error {
 	r.at, r.first = r.state.Position, r.state.Position.Sequence+1
 	// The state comes first: output without one would be somebody else's.
 	if err := r.State.save(r.state); err != nil {
@@ -158,7 +179,7 @@ func (r *running) setEnd(ctx context.Context, log eventlog.State) error {
 }
 
 func (r *running) sequenceAt(ctx context.Context, moment time.Time) (uint64, error) {
-	return retry(ctx, r.Query, func() (uint64, error) { return r.Log.SequenceAt(ctx, events.StreamSessions, moment) })
+	return retry(ctx, r.Config, func() (uint64, error) { return r.Log.SequenceAt(ctx, events.StreamSessions, moment) })
 }
 
 // resume checks that the position is one of this log, and has a replay that had
@@ -187,7 +208,7 @@ func (r *running) checkID(ctx context.Context, position eventlog.Position) error
 	if position.ID == "" {
 		return nil
 	}
-	batch, err := retry(ctx, r.Query, func() (eventlog.Batch, error) {
+	batch, err := retry(ctx, r.Config, func() (eventlog.Batch, error) {
 		return r.Log.Read(ctx, position.Stream, position.Sequence, 1)
 	})
 	if err != nil {
@@ -203,7 +224,7 @@ func (r *running) checkID(ctx context.Context, position eventlog.Position) error
 // read takes page after page.
 func (r *running) read(ctx context.Context) error {
 	for !r.satisfied() {
-		batch, err := retry(ctx, r.Query, func() (eventlog.Batch, error) { return r.Log.Select(ctx, r.selection()) })
+		batch, err := retry(ctx, r.Config, func() (eventlog.Batch, error) { return r.Log.Select(ctx, r.selection()) })
 		if err != nil {
 			return err
 		}
@@ -297,10 +318,10 @@ func (r *running) progress() Progress {
 }
 
 // retry waits for a log that is away.
-func retry[T any](ctx context.Context, query Query, do func() (T, error)) (T, error) {
-	limit := patience
-	if query.Follow {
-		limit = 0 // none
+func retry[T any](ctx context.Context, config Config, do func() (T, error)) (T, error) {
+	limit := config.Patience
+	if limit == 0 && !config.Query.Follow {
+		limit = patience
 	}
 	return backoff.Retry(ctx, func() (T, error) {
 		result, err := do()

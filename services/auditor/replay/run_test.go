@@ -91,6 +91,8 @@ func TestInvalidQueries(t *testing.T) {
 		"follow to an end":   {Follow: true, Until: moment},
 		"nothing in between": {Since: moment, Until: moment},
 		"no such id":         {User: strings.Repeat("x", 200)},
+		"no such session":    {Session: "\xff"},
+		"too many types":     {Types: make([]events.Type, 17)},
 		"past the end":       {From: 1000},
 	} {
 		_, err := replay.Run(r.ctx, replay.Config{Log: r.log, Query: query, Sink: replay.NewLines(replay.NDJSON{}, io.Discard)})

@@ -37,7 +37,7 @@ func TestConsumersWriteNothing(t *testing.T) {
 	operator := s.connect(server.URL(), "operator").JetStream()
 	for stream, subject := range map[string]string{
 		events.StreamSessions: events.SessionSubject("shop", "anna"), events.StreamTouches: events.TouchSubject(key),
-		events.StreamQuarantine: events.QuarantineSubject("x"),
+		events.StreamQuarantine: events.QuarantineSubject("x"), events.StreamAudit: events.AuditSubject("shop"),
 	} {
 		before, err := log.State(t.Context(), stream)
 		s.must(err)

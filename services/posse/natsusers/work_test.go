@@ -41,6 +41,22 @@ func TestAnAuditorReadsTheHistory(t *testing.T) {
 	}
 }
 
+func TestAnAuditorNotesWhoReads(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	nats := s.start("nats.conf")
+	s.declare(nats.URL())
+	log, err := natslog.Open(t.Context(), s.connect(nats.URL(), "auditor"), natslog.Config{Logger: quiet()})
+	s.must(err)
+	read := events.AuditEnvelope{ID: "read", Source: "/posse/test", Fact: events.AuditRead{Tenant: "shop", Via: events.ViaCLI}}
+	if sequence, err := log.Note(t.Context(), read); err != nil || sequence != 1 {
+		t.Errorf("an auditor notes a read as %d: %v", sequence, err)
+	}
+	if notes, err := log.Notes(t.Context(), 1, 10); err != nil || len(notes) != 1 {
+		t.Errorf("an auditor reads %d notes: %v", len(notes), err)
+	}
+}
+
 func TestAGatewayOfOneTenantReportsItsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -94,7 +94,8 @@ func (w *writing) forgetSessions(ctx context.Context, facts *folded, written use
 		return nil
 	}
 	found, err := w.tx.Query(ctx, "SELECT "+columns+` FROM sessions
-		WHERE (tenant, user_id) IN (SELECT tenant, user_id FROM unnest($1::text[], $2::text[]) AS n (tenant, user_id))`, users.tenants, users.users)
+		WHERE (tenant, user_id) IN (SELECT tenant, user_id FROM unnest($1::text[], $2::text[]) AS n (tenant, user_id))`,
+		users.tenants, users.users)
 	if err != nil {
 		return err
 	}

@@ -33,27 +33,32 @@ func (l *listing) then(ctx context.Context, tx pgx.Tx) ([]entry, error) {
 	return l.activeThen(ctx, tx)
 }
 
+// walkThen counts and walks in one round trip. It looks at more sessions until it has
+// counted as many users as the query wants to know of, or all of them. The first look
+// is at a quarter more, since some of so few sessions are of one user; then it is
+// enough as a rule.
 func (l *listing) walkThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {
-	if err := l.countThen(ctx, tx); err != nil {
-		return nil, err
-	}
 	c := l.collector("WITH " + classesSQL + walkThenSQL)
 	c.at, c.more = millis(l.query.At), nil
-	err := c.collect(ctx, tx, &pgx.Batch{})
-	return c.entries, err
-}
-
-// countThen looks at more sessions until it has counted as many users as the query
-// wants to know of, or all of them. A user has few sessions as a rule, so the first
-// look is enough.
-func (l *listing) countThen(ctx context.Context, tx pgx.Tx) error {
-	for looked := l.query.CountAtMost + 1; ; looked *= 4 {
-		err := tx.QueryRow(ctx, "WITH "+classesSQL+countThenSQL, toText(l.query.Tenant), millis(l.query.At), looked).
-			Scan(&l.page.Total, &l.page.Sessions)
-		if err != nil || l.page.Sessions < looked || l.page.Total > l.query.CountAtMost {
-			return err
+	statements, looked := &pgx.Batch{}, l.query.CountAtMost+l.query.CountAtMost/4+1
+	l.queueCountThen(statements, looked)
+	if err := c.collect(ctx, tx, statements); err != nil {
+		return nil, err
+	}
+	for l.page.Sessions == looked && l.page.Total <= l.query.CountAtMost {
+		statements, looked = &pgx.Batch{}, 4*looked
+		l.queueCountThen(statements, looked)
+		if err := tx.SendBatch(ctx, statements).Close(); err != nil {
+			return nil, err
 		}
 	}
+	return c.entries, nil
+}
+
+// queueCountThen counts users and sessions among so many sessions.
+func (l *listing) queueCountThen(statements *pgx.Batch, looked int) {
+	statements.Queue("WITH "+classesSQL+countThenSQL, toText(l.query.Tenant), millis(l.query.At), looked).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&l.page.Total, &l.page.Sessions) })
 }
 
 func (l *listing) activeThen(ctx context.Context, tx pgx.Tx) ([]entry, error) {

@@ -20,17 +20,47 @@ var (
 	walkThenSQL string
 	//go:embed sql/count_then.sql
 	countThenSQL string
+	//go:embed sql/matching_then.sql
+	matchingThenSQL string
 )
 
 // then answers from rows of sessions instead of summaries. With a bound for the
 // counts it walks the sign-ins back from the moment until the page is full, and
-// counts as far as the bound. Else, and for a filter, it reads all sessions that
-// were active then, but no others.
+// counts as far as the bound; or it finds the users whom a filter means and looks at
+// each, if they are few. Else it reads all sessions that were active then, but no
+// others.
 func (l *listing) then(ctx context.Context, tx pgx.Tx) ([]entry, error) {
-	if !l.query.At.IsZero() && l.query.User == "" && l.filter == "" && l.query.CountAtMost > 0 {
+	if l.query.At.IsZero() || l.query.User != "" || l.query.CountAtMost <= 0 {
+		return l.activeThen(ctx, tx)
+	}
+	if l.filter == "" {
 		return l.walkThen(ctx, tx)
 	}
+	if entries, found, err := l.lookUpThen(ctx, tx); err != nil || found {
+		return entries, err
+	}
 	return l.activeThen(ctx, tx)
+}
+
+// matchesThen is how many users a filter may mean for each to be looked at. It is what
+// takes about as long as the rest of the answer.
+const matchesThen = 1000
+
+// lookUpThen finds the matches by the index. It is false if they are too many.
+func (l *listing) lookUpThen(ctx context.Context, tx pgx.Tx) ([]entry, bool, error) {
+	entries, err := l.pageOf(ctx, tx, matchingThenSQL, []any{
+		toText(l.query.Tenant), millis(l.query.At), l.query.Size() + 1, l.token.Place, toText(l.token.User),
+		grams(l.filter), likePattern(l.filter), l.store.matchesThen + 1,
+	})
+	looked, users := l.page.Sessions, l.page.Total
+	if err != nil || looked > l.store.matchesThen {
+		return nil, false, err
+	}
+	statements := &pgx.Batch{}
+	l.queueCountThen(statements, l.query.CountAtMost+1)
+	err = tx.SendBatch(ctx, statements).Close()
+	l.page.Total = users
+	return entries, true, err
 }
 
 // walkThen counts and walks in one round trip. It looks at more sessions until it has

@@ -45,7 +45,7 @@ const touchPastSQL = "UPDATE sessions SET last_active = $1 WHERE end_sequence = 
 
 const loadPastUsersSQL = `
 	INSERT INTO users (tenant, user_id, username, display_name, avatar_url, search)
-	SELECT 'bakery', 'user-' || lpad(n::text, 6, '0'), 'till-' || n, 'Till ' || n, '', 'till ' || n FROM generate_series(0, $1::bigint - 1) n`
+	SELECT 'bakery', 'user-' || lpad(n::text, 6, '0'), 'till-' || n, 'Till ' || n, '', 'TILL-' || n || E'\x01' || 'TILL ' || n FROM generate_series(0, $1::bigint - 1) n`
 
 // BenchmarkPast reports how long the questions about random past moments take. The
 // counts are flags, so that a larger machine can be asked for more:
@@ -80,6 +80,12 @@ func BenchmarkPast(b *testing.B) {
 	question(b, "users-today", func(ctx context.Context, i int) error {
 		at := now.Add(-time.Duration(i) * time.Minute)
 		_, err := s.Users(ctx, activesessions.UsersQuery{Tenant: "bakery", At: at, Now: now, CountAtMost: 1000})
+		return err
+	})
+	question(b, "filtered", func(ctx context.Context, i int) error {
+		_, err := s.Users(ctx, activesessions.UsersQuery{
+			Tenant: "bakery", Filter: fmt.Sprint("till ", i*7919%users), At: moment(), Now: now, CountAtMost: 1000,
+		})
 		return err
 	})
 	question(b, "next-pages", func(ctx context.Context, _ int) error {

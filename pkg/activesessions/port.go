@@ -64,11 +64,21 @@ type Writer interface {
 	// Devices returns the known results for keys of device.Hash, parsed by the
 	// given version of the parser.
 	Devices(ctx context.Context, version string, hashes []string) (map[string]device.Device, error)
-	// Sweep forgets sessions that ended or expired before a moment and returns
-	// how many.
-	Sweep(ctx context.Context, endedBefore time.Time) (int, error)
+	// Old counts, by tenant, what Sweep would take: the sessions that ended or expired
+	// before the tenant's moment, and stubs that old. Tenants without any are absent.
+	Old(ctx context.Context, before func(tenant string) time.Time) ([]Old, error)
+	// Sweep takes a tenant's sessions away that ended or expired before a moment and
+	// returns how many. Nothing is taken that is open, whatever the moment.
+	Sweep(ctx context.Context, tenant string, before time.Time) (int, error)
 	// Reset forgets everything, positions too.
 	Reset(ctx context.Context) error
+}
+
+// Old says how many sessions of a tenant ended or expired before a moment.
+type Old struct {
+	Tenant   string
+	Before   time.Time
+	Sessions int // at least one
 }
 
 // UserRef names a user.

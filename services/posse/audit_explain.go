@@ -88,7 +88,7 @@ func userOf(ctx context.Context, cmd *cli.Command, k events.Key) (string, error)
 	found, _, err := store.Session(ctx, k.Tenant, k.Session)
 	switch {
 	case errors.Is(err, activesessions.ErrNotFound):
-		return "", fmt.Errorf("the read model knows no session %q in tenant %q: it forgets after 13 months; --user finds it in the log",
+		return "", fmt.Errorf("the read model knows no session %q in tenant %q: it forgets what ended long ago; --user finds it in the log",
 			k.Session, k.Tenant)
 	case err != nil:
 		return "", err

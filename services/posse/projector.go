@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/urfave/cli/v3"
 
@@ -22,12 +23,31 @@ time, and all of them relay, so that none has to be elected.
 The streams must be there: a recorder makes them.`,
 		Flags: flags(processFlags(), natsFlags(), []cli.Flag{
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
-		}),
+		}, retentionFlags()),
 		Action: onPostgres((*node).wireProjector),
 	}
 }
 
+func retentionFlags() []cli.Flag {
+	return []cli.Flag{
+		text("retention", "403d", "how long sessions are kept after they ended; 403d, 13 months, is the least"),
+		texts("tenant-retention", "TENANT=DURATION: how long a tenant keeps them, such as north=730d; repeat it for several"),
+	}
+}
+
+func parseRetention(cmd *cli.Command) (projector.Retention, error) {
+	keep, err := projector.ParseRetention(cmd.String("retention"), cmd.StringSlice("tenant-retention"))
+	if err != nil {
+		return keep, fmt.Errorf("--retention, --tenant-retention: %w", err)
+	}
+	return keep, nil
+}
+
 func (n *node) wireProjector(ctx context.Context) error {
+	keep, err := parseRetention(n.cmd)
+	if err != nil {
+		return err
+	}
 	conn, err := n.connect(ctx, n.busConfig())
 	if err != nil {
 		return err
@@ -40,13 +60,15 @@ func (n *node) wireProjector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.addProjector(conn, log, store)
+	return n.addProjector(conn, log, store, keep)
 }
 
 // addProjector adds what keeps the read model and the gateways in step with the
 // log.
-func (n *node) addProjector(conn *bus.Conn, log *natslog.Log, store activesessions.Writer) error {
-	project, err := projector.New(projector.Config{Log: log, Store: store, Bus: conn, Logger: n.logger, Metrics: n.registry})
+func (n *node) addProjector(conn *bus.Conn, log *natslog.Log, store activesessions.Writer, keep projector.Retention) error {
+	project, err := projector.New(projector.Config{
+		Log: log, Store: store, Bus: conn, Retention: keep, Logger: n.logger, Metrics: n.registry,
+	})
 	if err != nil {
 		return err
 	}

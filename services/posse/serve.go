@@ -14,6 +14,7 @@ import (
 	"github.com/posse-pos/posse/pkg/gateway/tokens"
 	gatewayservice "github.com/posse-pos/posse/services/gateway"
 	"github.com/posse-pos/posse/services/posse/demo"
+	"github.com/posse-pos/posse/services/projector"
 	"github.com/posse-pos/posse/services/recorder"
 )
 
@@ -44,7 +45,7 @@ The first start makes a backend key, which signs people in, and prints it once.
 			text("tenant", "default", "tenant of the first backend key, and of tokens that name none (with --demo: shop)"),
 			postgresFlag("URL of a PostgreSQL database to hold the read model instead of memory"),
 			trustedProxiesFlag(),
-		}, recorderFlags(), signInFlags(), screenFlags(), group("Gateway",
+		}, retentionFlags(), recorderFlags(), signInFlags(), screenFlags(), group("Gateway",
 			stalePolicyFlag(),
 			text("proxy-listen", "127.0.0.1:8482", "host:port of the gateway as a proxy, with --upstream"),
 			tokenIssuerFlag(),
@@ -100,6 +101,9 @@ func applyServeDefaults(cmd *cli.Command) error {
 	if _, err := tokenSources(cmd.StringSlice("token-from")); err != nil {
 		return err
 	}
+	if _, err := parseRetention(cmd); err != nil {
+		return err
+	}
 	_, err := signInConfig(cmd)
 	return err
 }
@@ -109,6 +113,7 @@ type allInOne struct {
 	*node
 
 	policies recorder.Policies
+	keep     projector.Retention
 	id       *identity
 	key      string // plaintext of the backend key that this start made, or ""
 	natsURL  string

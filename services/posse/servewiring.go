@@ -29,6 +29,9 @@ func (s *allInOne) openKeys(ctx context.Context) (err error) {
 	if s.policies, err = loadPolicies(s.cmd); err != nil {
 		return err
 	}
+	if s.keep, err = parseRetention(s.cmd); err != nil {
+		return err
+	}
 	if s.id, err = s.openIdentity(ctx, longestLifetime(s.policies)); err != nil {
 		return err
 	}
@@ -161,7 +164,7 @@ func (s *allInOne) wireServeGateway(ctx context.Context) error {
 }
 
 func (s *allInOne) wireServices(ctx context.Context) (err error) {
-	if err := s.addProjector(s.conn, s.log, s.store); err != nil {
+	if err := s.addProjector(s.conn, s.log, s.store, s.keep); err != nil {
 		return err
 	}
 	if s.fleet, err = s.trackGateways(ctx, s.conn); err != nil {

@@ -60,8 +60,17 @@ type Config struct {
 	// AnnounceEvery is how long changes of a tenant are gathered before they are
 	// announced; those that people wait for go out at once. 0 means 250 ms.
 	AnnounceEvery time.Duration
-	// Retention is how long ended sessions are kept; 0 means 13 months of 31 days.
-	Retention time.Duration
+	// Retention is how long ended sessions are kept, by tenant; the zero value means
+	// MinRetention, and nothing shorter is taken.
+	Retention Retention
+	// Swept is told of each tenant's sessions that a sweep takes away; nil means that
+	// nobody is. It is called before they are taken, and nothing of the tenant is taken
+	// in this sweep if it fails. So no sweep goes unrecorded: a projector that dies in
+	// between, or cannot reach its store, tells of the same sessions again at the next
+	// sweep, with a later moment; and projectors that sweep at the same time tell of
+	// them each. Sessions is how many there were when they were counted; facts that
+	// come late may add some.
+	Swept func(ctx context.Context, old activesessions.Old) error
 	// SweepEvery is how often they are looked for; 0 means an hour.
 	SweepEvery time.Duration
 	// StandBy is the longest pause of a projector that finds another one at work;
@@ -79,10 +88,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil || c.Store == nil {
 		return c, errors.New("projector: Config.Log or Config.Store is missing")
 	}
+	if err := c.Retention.validate(); err != nil {
+		return c, err
+	}
 	c.Parsers = cmp.Or(c.Parsers, 2)
 	c.MaxBatch = cmp.Or(c.MaxBatch, 2000)
 	c.AnnounceEvery = cmp.Or(c.AnnounceEvery, 250*time.Millisecond)
-	c.Retention = cmp.Or(c.Retention, 13*31*24*time.Hour)
 	c.SweepEvery = cmp.Or(c.SweepEvery, time.Hour)
 	c.StandBy = cmp.Or(c.StandBy, 2*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default()).With("component", "projector")

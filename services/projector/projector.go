@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -116,25 +115,4 @@ func (p *Projector) haltedErr() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.halted
-}
-
-// sweep forgets what ended too long ago.
-func (p *Projector) sweep(ctx context.Context) {
-	ticker := time.NewTicker(p.config.SweepEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		swept, err := p.config.Store.Sweep(ctx, p.config.Now().Add(-p.config.Retention))
-		switch {
-		case err != nil:
-			p.config.Logger.Error("sweep of old sessions failed and is tried again later", "error", err)
-		case swept > 0:
-			p.metrics.swept.Add(float64(swept))
-			p.config.Logger.Info("swept old sessions", "sessions", swept)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package projector_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/services/projector"
 )
 
@@ -353,21 +355,114 @@ func TestAnIdleReadModelStaysYoung(t *testing.T) {
 	})
 }
 
+// loginAgo is a login of a session that lived for an hour, so many days ago.
+func loginAgo(tenant, session string, ago int) events.LoggedIn {
+	e := login("carl", session)
+	e.Tenant = tenant
+	at := time.Now().Add(-time.Duration(ago) * days)
+	e.EventTimestamp, e.Created = events.TimestampOf(at.Add(-time.Hour)), events.TimestampOf(at.Add(-time.Hour))
+	e.Expires = events.TimestampOf(at)
+	return e
+}
+
 func TestOldSessionsAreSwept(t *testing.T) {
 	t.Parallel()
 	inEveryStore(t, func(r *rig, s store) {
-		old := login("carl", "old")
-		old.EventTimestamp = events.TimestampOf(time.Now().Add(-2 * time.Hour))
-		old.Created = old.EventTimestamp
-		old.Expires = events.TimestampOf(time.Now().Add(-time.Hour))
-		r.append(old, login("carl", "new"))
-		r.run(s, func(c *projector.Config) { c.Retention, c.SweepEvery = time.Minute, 10*time.Millisecond })
-		eventually(r.T, "only the new session is left", func() bool {
-			_, _, err := s.Session(r.Context(), "shop", "old")
-			_, _, errNew := s.Session(r.Context(), "shop", "new")
-			return errors.Is(err, activesessions.ErrNotFound) && errNew == nil
+		r.append(loginAgo("shop", "old", 404), loginAgo("shop", "ended", 402), login("carl", "new"),
+			loginAgo("careful", "kept", 404), loginAgo("careful", "older", 501))
+		told := &swept{}
+		r.run(s, func(c *projector.Config) {
+			c.Retention = projector.Retention{Tenants: map[string]time.Duration{"careful": 500 * days}}
+			c.SweepEvery, c.Swept = 10*time.Millisecond, told.hear
 		})
+		r.shows(s)
+		eventually(r.T, "what is old is gone", func() bool { return r.isGone(s, "shop", "old") && r.isGone(s, "careful", "older") })
+		for session, tenant := range map[string]string{"ended": "shop", "new": "shop", "kept": "careful"} {
+			if r.isGone(s, tenant, session) {
+				r.Errorf("session %s of %s is gone too", session, tenant)
+			}
+		}
+		for tenant, keep := range map[string]time.Duration{"shop": projector.MinRetention, "careful": 500 * days} {
+			old := told.of(tenant)
+			if len(old) != 1 || old[0].Sessions != 1 || time.Since(old[0].Before) < keep {
+				r.Errorf("%+v was told of %s, want one session of before %v ago, once", old, tenant, keep)
+			}
+		}
 	})
+}
+
+// Nothing is taken before it is recorded, and a sweep that could not be recorded is
+// recorded when it is tried again.
+func TestASweepIsRecordedFirst(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		r.append(loginAgo("shop", "old", 404))
+		told := &swept{}
+		told.fail(errors.New("no audit log"))
+		told.watch = func(old activesessions.Old) {
+			if r.isGone(s, old.Tenant, "old") {
+				r.Error("the session was gone when it was told of")
+			}
+		}
+		r.run(s, func(c *projector.Config) { c.SweepEvery, c.Swept = 10*time.Millisecond, told.hear })
+		eventually(r.T, "two sweeps were refused", func() bool { return len(told.of("shop")) >= 2 })
+		if r.isGone(s, "shop", "old") {
+			r.Error("a session is gone of which there is no record")
+		}
+		told.fail(nil)
+		eventually(r.T, "the session is gone", func() bool { return r.isGone(s, "shop", "old") })
+	})
+}
+
+func TestARetentionBelowTheFloorIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := projector.New(projector.Config{
+		Log: &natslog.Log{}, Store: memstore.New(memstore.Config{}), Retention: projector.Retention{Default: projector.MinRetention - 1},
+	})
+	if !errors.Is(err, projector.ErrRetention) {
+		t.Errorf("a nanosecond too short: %v, want ErrRetention", err)
+	}
+}
+
+// swept hears of sweeps.
+type swept struct {
+	mu    sync.Mutex
+	old   []activesessions.Old
+	err   error
+	watch func(activesessions.Old)
+}
+
+func (s *swept) hear(_ context.Context, old activesessions.Old) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = append(s.old, old)
+	if s.watch != nil {
+		s.watch(old)
+	}
+	return s.err
+}
+
+func (s *swept) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *swept) of(tenant string) []activesessions.Old {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var of []activesessions.Old
+	for _, old := range s.old {
+		if old.Tenant == tenant {
+			of = append(of, old)
+		}
+	}
+	return of
+}
+
+func (r *rig) isGone(s store, tenant, session string) bool {
+	_, _, err := s.Session(r.Context(), tenant, session)
+	return errors.Is(err, activesessions.ErrNotFound)
 }
 
 func TestAServerThatComesBackIsFollowedOn(t *testing.T) {

@@ -72,6 +72,8 @@ var stories = map[string]func(*testing.T, Factory){
 	"a past moment is answered":                    pastMoment,
 	"a past moment is the facts until then":        pastIsAFold,
 	"sweep forgets the old and keeps the rest":     sweepForgets,
+	"sweep goes by tenant":                         sweepGoesByTenant,
+	"sweep takes exactly what is old":              sweepTakesExactlyTheOld,
 	"ten thousand users are walked":                tenThousandUsers,
 	"a page token is good for its query only":      pageTokens,
 	"readers see all of a batch or nothing":        batchesAreAtomic,

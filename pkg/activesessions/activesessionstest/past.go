@@ -2,12 +2,20 @@ package activesessionstest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/device"
+	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
 func idleSessions(t *testing.T, factory Factory) {
@@ -141,9 +149,16 @@ func sweepForgets(t *testing.T, factory Factory) {
 	s.advance(time.Hour)
 	s.happens(s.end("ben", "3"))
 	sweep := func(before time.Time) int {
-		n, err := s.store.Sweep(t.Context(), before)
+		counted := 0
+		for _, old := range s.old(func(string) time.Time { return before }) {
+			counted += old.Sessions
+		}
+		n, err := s.store.Sweep(t.Context(), tenant, before)
 		if err != nil {
 			t.Fatalf("sweep: %v", err)
+		}
+		if n != counted {
+			t.Errorf("%d rows before %v were swept, %d were counted", n, before, counted)
 		}
 		return n
 	}
@@ -174,4 +189,111 @@ func sweepForgets(t *testing.T, factory Factory) {
 	if got := s.dump(); got != "" {
 		t.Errorf("after sweeping everything there are rows:\n%s", got)
 	}
+}
+
+func (s *shop) old(before func(string) time.Time) []activesessions.Old {
+	s.t.Helper()
+	old, err := s.store.Old(s.t.Context(), before)
+	if err != nil {
+		s.t.Fatalf("count what is old: %v", err)
+	}
+	slices.SortFunc(old, func(a, b activesessions.Old) int { return strings.Compare(a.Tenant, b.Tenant) })
+	return old
+}
+
+// Every tenant keeps what ended for as long as it wants to.
+func sweepGoesByTenant(t *testing.T, factory Factory) {
+	s := open(t, factory)
+	of := func(tenant, user, session string) events.LoggedIn {
+		login := s.login(user, session)
+		login.Tenant = tenant
+		return login
+	}
+	ended := s.end("ana", "2")
+	ended.Tenant = "butcher"
+	s.happens(of("bakery", "ana", "1"), of("butcher", "ana", "2"), of("butcher", "ana", "3"), of("florist", "ana", "4"), ended)
+	s.advance(2 * shift)
+	s.happens(of("florist", "ben", "5"))
+	keep := map[string]time.Duration{"bakery": shift - time.Millisecond, "butcher": shift + time.Minute, "florist": 10 * shift}
+	before := func(tenant string) time.Time { return s.Now().Add(-keep[tenant]) }
+	want := []activesessions.Old{
+		{Tenant: "bakery", Before: before("bakery"), Sessions: 1}, {Tenant: "butcher", Before: before("butcher"), Sessions: 1},
+	}
+	old := s.old(before)
+	if diff := cmp.Diff(want, old); diff != "" {
+		t.Fatalf("old sessions (-want +got):\n%s", diff)
+	}
+	for i, o := range old {
+		if n, err := s.store.Sweep(t.Context(), o.Tenant, o.Before); n != 1 || err != nil {
+			t.Errorf("%d rows of %s were swept, %v; want 1", n, o.Tenant, err)
+		}
+		// What is swept once is not there twice, and others stay.
+		if diff := cmp.Diff(want[i+1:], s.old(before), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("old sessions after %s (-want +got):\n%s", o.Tenant, diff)
+		}
+	}
+	for session, of := range map[string]string{"3": "butcher", "4": "florist", "5": "florist"} {
+		if _, _, err := s.store.Session(t.Context(), of, session); err != nil {
+			t.Errorf("session %s of %s: %v", session, of, err)
+		}
+	}
+	if n, err := s.store.Sweep(t.Context(), "nobody", s.Now()); n != 0 || err != nil {
+		t.Errorf("of a tenant that there is not %d rows were swept, %v", n, err)
+	}
+}
+
+// sweepTakesExactlyTheOld compares with a reckoning over all rows of random
+// histories, of every length of life.
+func sweepTakesExactlyTheOld(t *testing.T, factory Factory) {
+	c := &clock{now: opening.Add(time.Hour)}
+	store := factory(t, c.Now)
+	at := map[string]eventlog.Position{}
+	cases := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		cases++ // each in a tenant of its own
+		name := fmt.Sprint("swept", cases)
+		history := History().Draw(rt, "history")
+		rows := map[events.Key]activesessions.Session{}
+		for i := range history {
+			history[i].Event = stretched(withTenant(history[i].Event, name), rapid.Int64Range(1, 4000).Draw(rt, "life"))
+			k := history[i].Event.SessionKey()
+			rows[k] = activesessions.Merge(rows[k], history[i], device.Device{})
+		}
+		replay(rt, store, at, history)
+		before := opening.Add(time.Duration(rapid.IntRange(-2, 12).Draw(rt, "before")) * time.Second / 4)
+		maps.DeleteFunc(rows, func(_ events.Key, row activesessions.Session) bool { return row.Key == events.Key{} })
+		want := len(rows)
+		maps.DeleteFunc(rows, func(_ events.Key, row activesessions.Session) bool { return isOld(&row, before) })
+		want -= len(rows)
+		n, err := store.Sweep(rt.Context(), name, before)
+		if err != nil || n != want {
+			rt.Fatalf("%d rows before %v were swept, %v; want %d", n, before, err, want)
+		}
+		maps.DeleteFunc(rows, func(_ events.Key, row activesessions.Session) bool { return row.LoginSequence == 0 })
+		for k := range rows {
+			if _, _, err := store.Session(rt.Context(), name, k.Session); err != nil {
+				rt.Fatalf("session %q: %v", k.Session, err)
+			}
+		}
+	})
+}
+
+// isOld reports whether a session ended before a moment, or expired unused since.
+func isOld(row *activesessions.Session, before time.Time) bool {
+	if row.End != nil {
+		return row.End.At.Before(before)
+	}
+	return row.Expires.Before(before) && row.LastActive.Before(before)
+}
+
+// stretched gives a session a life of minutes or of months.
+func stretched(e events.Event, factor int64) events.Event {
+	if login, ok := e.(events.LoggedIn); ok {
+		if login.Created == 0 {
+			login.Created = login.EventTimestamp
+		}
+		login.Created -= events.Timestamp(factor * factor * 60)
+		return login
+	}
+	return e
 }

@@ -186,27 +186,3 @@ func (s *Store) moments(open bool) *sorted[moment] {
 	}
 	return &s.gone
 }
-
-// Sweep implements activesessions.Writer.
-func (s *Store) Sweep(_ context.Context, endedBefore time.Time) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	endedBefore = earliest(endedBefore, s.now())
-	s.settle(endedBefore)
-	var old []*row
-	for m := range s.gone.all() {
-		if m.at >= stamp(endedBefore) {
-			break
-		}
-		old = append(old, m.row)
-	}
-	for _, r := range old {
-		s.gone.remove(moment{r.gone(), r})
-		t := r.user.tenant
-		t.forget(r)
-		if len(t.users) == 0 {
-			delete(s.tenants, t.id)
-		}
-	}
-	return len(old), nil
-}

@@ -58,6 +58,9 @@ func (s *Store) Apply(ctx context.Context, batch activesessions.Batch) ([]active
 		return nil, wrap("apply", err)
 	}
 	s.applied(ctx, &batch)
+	if len(facts.forgotten) > 0 {
+		s.resample(ctx)
+	}
 	return changed, nil
 }
 

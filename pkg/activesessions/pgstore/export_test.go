@@ -9,7 +9,9 @@ import (
 
 // SearchNearby makes the store answer filters in every way that it has, on lists
 // of a few dozen users.
-func (s *Store) SearchNearby() { s.searches = []searching{{walk: 12, matches: 5}, {walk: 25}} }
+func (s *Store) SearchNearby() {
+	s.searches, s.matchesThen = []searching{{walk: 12, matches: 5}, {walk: 25}}, 3
+}
 
 // Holds names the tables in which a text stands anywhere, in any case.
 func (s *Store) Holds(text string) []string {
@@ -34,4 +36,21 @@ func (s *Store) Holds(text string) []string {
 		}
 	}
 	return holding
+}
+
+// Analyze takes samples as autovacuum does.
+func (s *Store) Analyze(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, "ANALYZE")
+	return err
+}
+
+// Sampled names the columns of which the statistics have a text, in any case.
+func (s *Store) Sampled(ctx context.Context, text string) ([]string, error) {
+	found, err := s.pool.Query(ctx, `SELECT tablename || '.' || attname FROM pg_stats
+		WHERE schemaname = $1 AND concat(most_common_vals::text, histogram_bounds::text, most_common_elems::text) ILIKE $2`,
+		s.schema, likePattern(text))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, pgx.RowTo[string])
 }

@@ -23,9 +23,9 @@ import (
 //     frees is written over as rows come; VACUUM FULL leaves nothing at once, and locks.
 //   - in the write-ahead log, until its segments are recycled, and as long as they are
 //     archived; and in base backups and dumps made before, as long as those are kept.
-//   - of the search texts in samples that the planner's statistics took of users and
-//     places, until the next ANALYZE, which autovacuum runs. Other columns with
-//     personal data have no statistics.
+//
+// Of the search texts the planner's statistics have samples. They are taken anew after
+// the commit; other columns with personal data have no statistics.
 var (
 	//go:embed sql/forget.sql
 	forgetSQL string
@@ -94,7 +94,8 @@ func (w *writing) forgetSessions(ctx context.Context, facts *folded, written use
 		return nil
 	}
 	found, err := w.tx.Query(ctx, "SELECT "+columns+` FROM sessions
-		WHERE (tenant, user_id) IN (SELECT tenant, user_id FROM unnest($1::text[], $2::text[]) AS n (tenant, user_id))`, users.tenants, users.users)
+		WHERE (tenant, user_id) IN (SELECT tenant, user_id FROM unnest($1::text[], $2::text[]) AS n (tenant, user_id))`,
+		users.tenants, users.users)
 	if err != nil {
 		return err
 	}
@@ -112,6 +113,24 @@ func (w *writing) forgetSessions(ctx context.Context, facts *folded, written use
 	}
 	_, err = w.tx.Exec(ctx, blankSQL, blank.tenant, blank.user, blank.session, blank.client, blank.deviceJSON, blank.ending)
 	return err
+}
+
+const resampleSQL = "ANALYZE users (search), places (search)"
+
+// resample takes the search texts of the forgotten out of the statistics. Writers do
+// not wait for it while somebody else has the tables: autovacuum, which does the same.
+func (s *Store) resample(ctx context.Context) {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		for _, sql := range []string{"SET LOCAL lock_timeout = '1s'", sampleSQL, resampleSQL} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.logger.WarnContext(ctx, "the planner may have samples of forgotten names until users and places are analyzed", "error", err)
+	}
 }
 
 // userColumns are users column by column, as unnest takes them.

@@ -57,10 +57,12 @@ type Store struct {
 	now      func() time.Time
 	logger   *slog.Logger
 	searches []searching
-	devices  *lru.Cache[string, device.Device]
-	stats    statistics
-	swept    sweepTimer
-	waiters  waiters
+	// matchesThen is matchesThen, but in tests.
+	matchesThen int
+	devices     *lru.Cache[string, device.Device]
+	stats       statistics
+	swept       sweepTimer
+	waiters     waiters
 }
 
 var (
@@ -72,7 +74,7 @@ var (
 // store. The context bounds the opening only. Replicas that open at once wait
 // for one another.
 func Open(ctx context.Context, config Config) (*Store, error) {
-	s := &Store{schema: config.Schema, now: config.Now, logger: config.Logger, searches: searches}
+	s := &Store{schema: config.Schema, now: config.Now, logger: config.Logger, searches: searches, matchesThen: matchesThen}
 	if s.schema == "" {
 		s.schema = DefaultSchema
 	}

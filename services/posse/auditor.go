@@ -14,8 +14,8 @@ func auditorCommand() *cli.Command {
 		Name:  "auditor",
 		Usage: "sign what the history is, so that nobody can change it unseen",
 		Description: `It reads the history, keeps a tree of hashes of it in --audit-dir, and signs a
-checkpoint of the tree into --checkpoints. Have that directory on a machine, or in
-a store, that those who run NATS cannot write to: what lies there is what the
+checkpoint of the tree into --checkpoints. Have that place on a machine, or in a
+NATS, that those who run the history's NATS cannot write to: what lies there is what the
 history is held against, by ` + "`posse audit verify`" + `.
 
 If events disappear, or the stream is another one than was read, it halts: it signs
@@ -28,7 +28,8 @@ others need directories and places of their own.`,
 			text("origin", "posse/POS_SESSIONS",
 				"name of the log in its checkpoints, for the key that is made at the first start; best a URL of yours without https://"),
 			auditDirFlag("directory of the tree of hashes; what is lost there is built again"),
-			text("checkpoints", "", "directory to keep the checkpoints in, elsewhere"),
+			text("checkpoints", "", "where to keep the checkpoints, elsewhere: "+aboutPlaces),
+			number("checkpoints-replicas", 1, "copies of an object store that is made for checkpoints: 1, 3 or 5 servers of its cluster"),
 			span("checkpoint-every", time.Minute, "how often to sign, if there is something new"),
 		)),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -59,8 +60,12 @@ func (n *node) wireAuditor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := proof.New(proof.Config{
-		Log: log, Key: key, Dir: n.cmd.String("audit-dir"), Checkpoints: proof.Place(n.cmd.String("checkpoints")),
+	place, err := n.wirePlace(ctx, n.cmd.String("checkpoints"))
+	if err != nil {
+		return err
+	}
+	auditor, err := proof.New(ctx, proof.Config{
+		Log: log, Key: key, Dir: n.cmd.String("audit-dir"), Checkpoints: place,
 		Every: n.cmd.Duration("checkpoint-every"), Logger: n.logger, Metrics: n.registry,
 	})
 	if err != nil {

@@ -17,6 +17,9 @@ LINT := $(CURDIR)/bin/tools/golangci-lint
 # likewise.
 TRAEFIK := $(CURDIR)/bin/tools/traefik
 
+# The nats tool runs the commands of docs/audit-consumers.md in the tests.
+NATS_TOOL := $(CURDIR)/bin/tools/nats
+
 # What `make up` makes for the containers.
 SECRETS := deployments/secrets
 
@@ -47,7 +50,7 @@ build: ## build the one binary, bin/posse
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
-	@$(MAKE) $(PLAYWRIGHT)
+	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
 	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
 
 .PHONY: traefik
@@ -63,6 +66,17 @@ $(PLAYWRIGHT): services/posse/browser/package-lock.json
 NODE_GATEWAY := deployments/gateways/node/node_modules
 $(NODE_GATEWAY): deployments/gateways/node/package-lock.json
 	@cd $(@D) && npm ci --loglevel=error && touch $(@F)
+
+# The example of an audit consumer in Node has it too.
+NODE_CONSUMER := deployments/consumers/node/node_modules
+$(NODE_CONSUMER): deployments/consumers/node/package-lock.json
+	@cd $(@D) && npm ci --loglevel=error && touch $(@F)
+
+.PHONY: audit-consumers
+audit-consumers: ## run every command of docs/audit-consumers.md, and its programs
+	@.ci/need node npm
+	@$(MAKE) $(NATS_TOOL) $(NODE_CONSUMER)
+	@go test -count=1 -run '^(TestThePage|TestAuditConsumers)' ./services/posse/natsusers
 
 .PHONY: browser
 browser: ## drive the Sessions screen in a real browser
@@ -142,7 +156,7 @@ verify-fmt: $(LINT)
 .PHONY: verify-modules
 verify-modules:
 	@echo 'verify: module boundaries'
-	$(call each,go build ./... && go vet ./... && go mod tidy -diff)
+	$(call each,go build -o /dev/null ./... && go vet ./... && go mod tidy -diff)
 
 .PHONY: verify-api
 verify-api:
@@ -200,4 +214,9 @@ $(LINT): .ci/tools/go.mod .ci/tools/go.sum
 $(TRAEFIK): .ci/tools/traefik/go.mod .ci/tools/traefik/go.sum
 	@echo 'building Traefik, once: it takes some minutes'
 	@cd .ci/tools/traefik && GOWORK=off go build -o '$@' github.com/traefik/traefik/v3/cmd/traefik
+	@touch '$@'
+
+$(NATS_TOOL): .ci/tools/nats/go.mod .ci/tools/nats/go.sum
+	@echo 'building the nats tool, once: it takes a minute or two'
+	@cd .ci/tools/nats && GOWORK=off go build -o '$@' github.com/nats-io/natscli/nats
 	@touch '$@'

@@ -25,7 +25,7 @@ the eyes of whoever gets it.
    posse audit prove --seq 4711 --checkpoints /mnt/vault/checkpoints > 4711.tlog-proof`,
 		Flags: flags([]cli.Flag{
 			number("seq", 0, "sequence of the event in POS_SESSIONS"),
-			text("checkpoints", "", "directory of the checkpoints"),
+			text("checkpoints", "", "where the checkpoints are: "+aboutPlaces),
 			auditDirFlag("directory of the auditor"),
 		}, auditKeyFlags(), auditLogFlags()),
 		Action: auditProve,
@@ -48,8 +48,13 @@ func auditProve(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer done()
+	places, closePlaces, err := openPlaces(ctx, cmd, cmd.String("checkpoints"))
+	if err != nil {
+		return err
+	}
+	defer closePlaces()
 	text, err := proof.Prove(ctx, proof.Evidence{
-		Log: log, Place: proof.Place(cmd.String("checkpoints")), Dir: cmd.String("audit-dir"), Verifiers: verifiers,
+		Log: log, Place: places[0], Dir: cmd.String("audit-dir"), Verifiers: verifiers,
 	}, uint64(cmd.Int("seq")))
 	if err != nil {
 		return err

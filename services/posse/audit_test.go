@@ -147,6 +147,31 @@ func TestTheHistoryIsSignedAndVerified(t *testing.T) {
 	}
 }
 
+// The second place may be an object store of another NATS.
+func TestTheHistoryIsSignedIntoABucket(t *testing.T) {
+	t.Parallel()
+	a := newAudited(t)
+	file := filepath.Join(a.dir, "vault.json")
+	a.must(os.WriteFile(file, []byte(`{"url": "`+natstest.Start(t).URL()+`"}`), 0o600))
+	bucket := "nats-object-store:checkpoints@" + file
+	directory := a.elsewhere
+	a.elsewhere = bucket
+	a.sign()
+	verify := []string{"audit", "verify", "--nats", a.url, "--public-key", a.key, "--audit-dir", a.own, "--checkpoints", bucket}
+	a.says(verify, "read 3 events in ", "they extend 1 checkpoints, the last of 3 events")
+	a.says([]string{
+		"audit", "prove", "--seq", "2", "--nats", a.url, "--keys", a.keys, "--checkpoints", bucket, "--audit-dir", a.own,
+	}, "c2sp.org/tlog-proof@v1\n", "\nexample.com/pos\n3\n")
+
+	a.must(os.Mkdir(directory, 0o700))
+	if said := a.fails("1 findings", append(verify, "--checkpoints", directory)...); !strings.Contains(said, "is missing in "+directory) {
+		t.Errorf("a copy that lacks the checkpoint is not named:\n%s", said)
+	}
+	a.fails("there is no object store nothing", append(verify[:len(verify)-1], "nats-object-store:nothing@"+file)...)
+	a.fails("write nats-object-store:BUCKET@CONTEXT", append(verify[:len(verify)-1], "nats-object-store:checkpoints")...)
+	a.fails("there is no context", append(verify[:len(verify)-1], "nats-object-store:checkpoints@/nowhere.json")...)
+}
+
 // From the role that signs to somebody who has a file and a public key.
 func TestAnEventIsProvedToOthers(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ each place must have what the others have.
 
    posse audit verify --checkpoints /mnt/vault/checkpoints --audit-dir posse-data/audit`,
 		Flags: flags([]cli.Flag{
-			texts("checkpoints", "directory of checkpoints; may be given several times"),
+			texts("checkpoints", "where checkpoints are; may be given several times: "+aboutPlaces),
 			text("audit-dir", "", "directory of the auditor, to learn which event was changed"),
 			span("covered-within", time.Hour, "how old an event may be that is under no checkpoint; 0 for any age"),
 		}, auditKeyFlags(), auditLogFlags()),
@@ -46,13 +46,15 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer done()
+	opened, closePlaces, err := openPlaces(ctx, cmd, places...)
+	if err != nil {
+		return err
+	}
+	defer closePlaces()
 	out := cmd.Root().Writer
 	verification := proof.Verification{
-		Log: log, Dir: cmd.String("audit-dir"), Verifiers: verifiers, CoveredWithin: cmd.Duration("covered-within"),
+		Log: log, Places: opened, Dir: cmd.String("audit-dir"), Verifiers: verifiers, CoveredWithin: cmd.Duration("covered-within"),
 		Report: func(f proof.Finding) { fmt.Fprintln(out, plain(f.Text)) },
-	}
-	for _, place := range places {
-		verification.Places = append(verification.Places, proof.Place(place))
 	}
 	summary, err := proof.Verify(ctx, verification)
 	if err != nil {

@@ -18,8 +18,8 @@ func auditorCommand() *cli.Command {
 		Name:  "auditor",
 		Usage: "sign what the history is, so that nobody can change it unseen, and let auditors read it",
 		Description: `It reads the history, keeps a tree of hashes of it in --audit-dir, and signs a
-checkpoint of the tree into --checkpoints. Have that directory on a machine, or in
-a store, that those who run NATS cannot write to: what lies there is what the
+checkpoint of the tree into --checkpoints. Have that place on a machine, or in a
+NATS, that those who run the history's NATS cannot write to: what lies there is what the
 history is held against, by ` + "`posse audit verify`" + `.
 
 If events disappear, or the stream is another one than was read, it halts: it signs
@@ -35,7 +35,8 @@ others need directories and places of their own.`,
 			keysFlag(),
 			originFlag(),
 			auditDirFlag("directory of the tree of hashes; what is lost there is built again"),
-			text("checkpoints", "", "directory to keep the checkpoints in, elsewhere"),
+			text("checkpoints", "", "where to keep the checkpoints, elsewhere: "+aboutPlaces),
+			checkpointReplicasFlag(),
 			checkpointEveryFlag(),
 		), group("API", append([]cli.Flag{
 			text("listen", "", "host:port of GET /v1/events; it is not served if empty"),
@@ -66,6 +67,10 @@ func checkpointEveryFlag() cli.Flag {
 	return span("checkpoint-every", time.Minute, "how often to sign, if there is something new")
 }
 
+func checkpointReplicasFlag() cli.Flag {
+	return number("checkpoints-replicas", 1, "copies of an object store that is made for checkpoints: 1, 3 or 5 servers of its cluster")
+}
+
 func (n *node) wireAuditor(ctx context.Context) error {
 	conn, err := n.connect(ctx, n.busConfig())
 	if err != nil {
@@ -75,7 +80,7 @@ func (n *node) wireAuditor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := n.openAuditor(log)
+	auditor, err := n.openAuditor(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -88,13 +93,17 @@ func (n *node) wireAuditor(ctx context.Context) error {
 }
 
 // openAuditor opens the directory and the place that the flags name.
-func (n *node) openAuditor(log *natslog.Log) (*proof.Auditor, error) {
+func (n *node) openAuditor(ctx context.Context, log *natslog.Log) (*proof.Auditor, error) {
 	key, err := proof.OpenKey(n.cmd.String("keys"), n.cmd.String("origin"))
 	if err != nil {
 		return nil, err
 	}
-	return proof.New(proof.Config{
-		Log: log, Key: key, Dir: n.cmd.String("audit-dir"), Checkpoints: proof.Place(n.cmd.String("checkpoints")),
+	place, err := n.wirePlace(ctx, n.cmd.String("checkpoints"))
+	if err != nil {
+		return nil, err
+	}
+	return proof.New(ctx, proof.Config{
+		Log: log, Key: key, Dir: n.cmd.String("audit-dir"), Checkpoints: place,
 		Every: n.cmd.Duration("checkpoint-every"), Logger: n.logger, Metrics: n.registry,
 	})
 }

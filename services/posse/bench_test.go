@@ -64,6 +64,24 @@ func TestBenchRevocations(t *testing.T) {
 	)
 }
 
+// TestBenchReplay writes a short history, and a file of it.
+func TestBenchReplay(t *testing.T) {
+	t.Parallel()
+	const compared = `bare ordered consumer +[1-9][\d,]*/s\n +replay, to a (pipe|file) +[1-9][\d,]*/s\n +ratio +\d+\.\d+ +aim ≥ 0.50\n`
+	expectRows(t, bench.Config{Only: []string{"replay"}, Events: 3000, Rounds: 1},
+		`replay of 3,000 events to NDJSON`, compared+` +`+compared,
+	)
+}
+
+// TestBenchVerify signs and verifies a short history.
+func TestBenchVerify(t *testing.T) {
+	t.Parallel()
+	const figures = ` verified in +[0-9.]+[mµ]?s\n +events +[1-9][\d,]*/s\n +most memory meanwhile +\d+\.\d MB`
+	expectRows(t, bench.Config{Only: []string{"verify"}, Events: 3000},
+		`  300 events`+figures, `  3,000 events`+figures, `against a bare ordered consumer +\d+\.\d+\n`,
+	)
+}
+
 // expectRows runs a part against a database of its own.
 func expectRows(t *testing.T, config bench.Config, rows ...string) {
 	t.Helper()

@@ -105,7 +105,7 @@ func gatewayPassword(dir string) (string, error) {
 // signHistory adds an auditor. The tills of a shop go on when it cannot sign: the log
 // says so, and the metric posse_auditor_halted is 1 when the history is not what it was.
 func (s *allInOne) signHistory(ctx context.Context) error {
-	auditor, err := s.openAuditor(s.log)
+	auditor, err := s.openAuditor(ctx, s.log)
 	if err != nil {
 		s.logger.ErrorContext(ctx, "the history is not being signed", slog.Any("error", err))
 		return nil

@@ -27,7 +27,11 @@ const (
 	// replica that has just become leader may be short for a moment.
 	suspicion = 2 * time.Second
 	// sight is how long the stream may be out of sight before Ready says so.
-	sight    = 5 * time.Second
+	sight = 5 * time.Second
+	// signPatience is how long a second place may take, also for the last checkpoint
+	// when the auditor is told to end: a role ends within five seconds.
+	signPatience = 3 * time.Second
+
 	pageSize = 1000
 )
 
@@ -96,11 +100,11 @@ type Auditor struct {
 
 // New opens an auditor's directory, which no other may be using, and compares it
 // with the newest checkpoint in the second place. Close closes it.
-func New(config Config) (*Auditor, error) {
-	if config.Log == nil || config.Dir == "" || config.Checkpoints == "" || config.Key.signer == nil {
+func New(ctx context.Context, config Config) (*Auditor, error) {
+	if config.Log == nil || config.Dir == "" || config.Checkpoints == nil || config.Key.signer == nil {
 		return nil, errors.New("proof: Config.Log, Dir, Checkpoints or Key is missing")
 	}
-	if filepath.Clean(config.Dir) == filepath.Clean(string(config.Checkpoints)) {
+	if d, ok := config.Checkpoints.(Directory); ok && filepath.Clean(config.Dir) == filepath.Clean(string(d)) {
 		return nil, fmt.Errorf("proof: checkpoints belong into another place than %s", config.Dir)
 	}
 	config.Every = cmp.Or(config.Every, time.Minute)
@@ -116,16 +120,19 @@ func New(config Config) (*Auditor, error) {
 	if a.metrics, err = newMetrics(config.Metrics, a); err != nil {
 		return nil, err
 	}
-	if err := a.open(); err != nil {
+	if err := a.open(ctx); err != nil {
 		a.metrics.halted.Set(1)
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
 
-func (a *Auditor) open() error {
-	if err := errors.Join(os.MkdirAll(a.config.Dir, 0o700), os.MkdirAll(string(a.config.Checkpoints), 0o750)); err != nil {
-		return fmt.Errorf("proof: make the directories: %w", err)
+func (a *Auditor) open(ctx context.Context) error {
+	if err := os.MkdirAll(a.config.Dir, 0o700); err != nil {
+		return fmt.Errorf("proof: make the directory: %w", err)
+	}
+	if err := a.config.Checkpoints.Make(ctx); err != nil {
+		return err
 	}
 	lock := flock.New(filepath.Join(a.config.Dir, ".lock"))
 	free, err := lock.TryLock()
@@ -140,7 +147,7 @@ func (a *Auditor) open() error {
 	if err != nil {
 		return err
 	}
-	if a.newest, err = a.readNewest(); err != nil {
+	if a.newest, err = a.readNewest(ctx); err != nil {
 		return err
 	}
 	if a.tree, err = openTree(a.config.Dir, head.Size); err != nil {
@@ -170,12 +177,12 @@ func (a *Auditor) compare(head Checkpoint) error {
 	return nil
 }
 
-func (a *Auditor) readNewest() (Checkpoint, error) {
-	size, err := a.config.Checkpoints.newest()
+func (a *Auditor) readNewest(ctx context.Context) (Checkpoint, error) {
+	size, err := newest(ctx, a.config.Checkpoints)
 	if err != nil || size == 0 {
 		return Checkpoint{}, err
 	}
-	c, err := readCheckpoint(a.config.Checkpoints, size, a.verifiers)
+	c, err := readCheckpoint(ctx, a.config.Checkpoints, size, a.verifiers)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the newest checkpoint cannot be continued; "+
 			"with another key, begin in another place: %w", err)
@@ -184,18 +191,18 @@ func (a *Auditor) readNewest() (Checkpoint, error) {
 }
 
 // readCheckpoint reads the checkpoint of a size, and of no other.
-func readCheckpoint(place Place, size uint64, verifiers note.Verifiers) (Checkpoint, error) {
-	signed, err := place.read(size)
+func readCheckpoint(ctx context.Context, place Place, size uint64, verifiers note.Verifiers) (Checkpoint, error) {
+	signed, err := place.Read(ctx, size)
 	if err != nil {
 		return Checkpoint{}, err
 	}
 	c, err := OpenCheckpoint(signed, verifiers)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("%s: %w", place.path(size), err)
+		return Checkpoint{}, fmt.Errorf("%s: %w", place.Where(size), err)
 	}
 	if c.Size != size {
 		return Checkpoint{}, fmt.Errorf("%s: proof: checkpoint: it is one of %d: somebody put it there in place of another",
-			place.path(size), c.Size)
+			place.Where(size), c.Size)
 	}
 	return c, nil
 }
@@ -245,13 +252,13 @@ func (a *Auditor) Run(ctx context.Context) error {
 			return a.haltedErr()
 		}
 		if a.isCaughtUp() && time.Since(a.signed) >= a.config.Every {
-			if err := a.trySign(); err != nil {
+			if err := a.trySign(ctx); err != nil {
 				return err
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return a.trySign()
+			return a.trySign(ctx)
 		case <-ticker.C:
 		}
 	}
@@ -381,11 +388,13 @@ func (a *Auditor) append(leaf [32]byte) error {
 
 // trySign signs if there is something new. What fails is tried again with the next
 // look; what is written is never changed. Its error is errTree.
-func (a *Auditor) trySign() error {
+func (a *Auditor) trySign(ctx context.Context) error {
 	if a.tree.edge.size <= a.newest.Size {
 		return nil
 	}
-	err := a.sign()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), signPatience)
+	defer cancel()
+	err := a.sign(ctx)
 	if errors.Is(err, errTree) {
 		return err
 	}
@@ -401,7 +410,7 @@ func (a *Auditor) trySign() error {
 	return nil
 }
 
-func (a *Auditor) sign() error {
+func (a *Auditor) sign(ctx context.Context) error {
 	next := Checkpoint{
 		Origin: a.config.Key.Origin(), Size: a.tree.edge.size, Root: a.tree.edge.root(),
 		Created: a.created, Previous: a.newest.Size, Signed: a.config.Now(),
@@ -413,7 +422,7 @@ func (a *Auditor) sign() error {
 	if err := a.tree.sync(); err != nil {
 		return err
 	}
-	err = a.config.Checkpoints.write(next.Size, signed)
+	err = a.config.Checkpoints.Write(ctx, next.Size, signed)
 	if err != nil && !errors.Is(err, fs.ErrExist) { // written, but not said so
 		return err
 	}

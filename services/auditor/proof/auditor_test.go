@@ -98,7 +98,7 @@ func TestAnAuditorRaisesAnAlarm(t *testing.T) {
 				t.Errorf("it ends with %v", err)
 			}
 			r.must(auditor.Close())
-			if found, err := filepath.Glob(string(r.place) + "/*"); err != nil || len(found) != 1 {
+			if found, err := filepath.Glob(r.place.String() + "/*"); err != nil || len(found) != 1 {
 				t.Errorf("checkpoints: %v, %v; want that of 10 alone", found, err)
 			}
 		})
@@ -106,8 +106,8 @@ func TestAnAuditorRaisesAnAlarm(t *testing.T) {
 }
 
 // signs reports whether there is a checkpoint of that size.
-func (r *rig) signs(size int) bool {
-	_, err := os.Stat(r.checkpoint(size))
+func (r *rig) signs(size uint64) bool {
+	_, err := r.place.Read(r.t.Context(), size)
 	return err == nil
 }
 
@@ -203,7 +203,7 @@ func TestAnAuditorRefusesToStart(t *testing.T) {
 		says string
 	}{
 		"on a place that was rolled back": {
-			func(r *rig, _ *proof.Config) { r.must(os.Remove(r.checkpoint(30))) },
+			func(r *rig, _ *proof.Config) { r.vault.remove(30) },
 			`ends with the checkpoint of 20, but one of 30 was signed: it was rolled back`,
 		},
 		"on hashes that were changed": {
@@ -230,7 +230,7 @@ func TestAnAuditorRefusesToStart(t *testing.T) {
 			`head: proof: checkpoint: .*no verifiable signatures`,
 		},
 		"in its own directory": {
-			func(r *rig, c *proof.Config) { c.Checkpoints = proof.Place(c.Dir + "/") },
+			func(r *rig, c *proof.Config) { c.Checkpoints = proof.Directory(c.Dir + "/") },
 			`checkpoints belong into another place`,
 		},
 	}
@@ -240,7 +240,7 @@ func TestAnAuditorRefusesToStart(t *testing.T) {
 			r := signed(t)
 			config := r.config()
 			test.harm(r, &config)
-			if _, err := proof.New(config); err == nil || !regexp.MustCompile(test.says).MatchString(err.Error()) {
+			if _, err := proof.New(t.Context(), config); err == nil || !regexp.MustCompile(test.says).MatchString(err.Error()) {
 				t.Errorf("it starts: %v, want %q", err, test.says)
 			}
 		})
@@ -251,7 +251,7 @@ func TestADirectoryHasOneAuditor(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	first := r.auditor(nil)
-	if _, err := proof.New(r.config()); err == nil || !strings.Contains(err.Error(), "another auditor uses") {
+	if _, err := proof.New(t.Context(), r.config()); err == nil || !strings.Contains(err.Error(), "another auditor uses") {
 		t.Errorf("a second one starts: %v", err)
 	}
 	r.must(first.Close())

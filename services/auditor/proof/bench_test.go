@@ -65,7 +65,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(strconv.FormatUint(count, 10), func(b *testing.B) {
 			var most uint64
 			log := recital{last: count, most: &most}
-			dir, place := b.TempDir(), proof.Place(filepath.Join(b.TempDir(), "elsewhere"))
+			dir, place := b.TempDir(), proof.Directory(filepath.Join(b.TempDir(), "elsewhere"))
 			sign(b, proof.Config{Log: log, Dir: dir, Checkpoints: place, Key: key, Logger: quiet()})
 			verifiers, err := proof.Verifiers(key.Public())
 			if err != nil {
@@ -91,7 +91,7 @@ func BenchmarkVerify(b *testing.B) {
 // sign has an auditor read and sign everything.
 func sign(b *testing.B, config proof.Config) {
 	b.Helper()
-	auditor, err := proof.New(config)
+	auditor, err := proof.New(b.Context(), config)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -39,7 +39,7 @@ type Evidence struct {
 // says. The error is ErrNotFound if there is no such event or no checkpoint of it
 // yet.
 func Prove(ctx context.Context, from Evidence, sequence uint64) ([]byte, error) {
-	signed, c, err := covering(from, sequence)
+	signed, c, err := covering(ctx, from, sequence)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ func Prove(ctx context.Context, from Evidence, sequence uint64) ([]byte, error) 
 }
 
 // covering returns the first checkpoint that covers an event.
-func covering(from Evidence, sequence uint64) ([]byte, Checkpoint, error) {
-	sizes, err := from.Place.sizes()
+func covering(ctx context.Context, from Evidence, sequence uint64) ([]byte, Checkpoint, error) {
+	sizes, err := from.Place.Sizes(ctx)
 	if err != nil {
 		return nil, Checkpoint{}, err
 	}
@@ -77,11 +77,11 @@ func covering(from Evidence, sequence uint64) ([]byte, Checkpoint, error) {
 	if sequence == 0 || i == len(sizes) {
 		return nil, Checkpoint{}, fmt.Errorf("%w: no checkpoint in %s covers event %d", eventlog.ErrNotFound, from.Place, sequence)
 	}
-	c, err := readCheckpoint(from.Place, sizes[i], from.Verifiers)
+	c, err := readCheckpoint(ctx, from.Place, sizes[i], from.Verifiers)
 	if err != nil {
 		return nil, Checkpoint{}, err
 	}
-	signed, err := from.Place.read(sizes[i])
+	signed, err := from.Place.Read(ctx, sizes[i])
 	return signed, c, err
 }
 

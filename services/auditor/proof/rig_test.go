@@ -41,12 +41,19 @@ type rig struct {
 	key   proof.Key
 	dir   string
 	place proof.Place
+	vault vault              // the same, for somebody who can write there
 	store server.StreamStore // after a forge
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, nats: natstest.Start(t), dir: filepath.Join(t.TempDir(), "audit"), place: proof.Place(filepath.Join(t.TempDir(), "elsewhere"))}
+	return newRigWith(t, inADirectory)
+}
+
+func newRigWith(t *testing.T, where vaults) *rig {
+	t.Helper()
+	r := &rig{t: t, nats: natstest.Start(t), dir: filepath.Join(t.TempDir(), "audit")}
+	r.place, r.vault = where(t)
 	conn, err := bus.Connect(t.Context(), bus.Config{URL: r.nats.URL(), Name: t.Name(), Logger: quiet()})
 	r.must(err)
 	t.Cleanup(conn.Close)
@@ -105,7 +112,7 @@ func (r *rig) auditor(change func(*proof.Config)) *proof.Auditor {
 	if change != nil {
 		change(&config)
 	}
-	auditor, err := proof.New(config)
+	auditor, err := proof.New(r.t.Context(), config)
 	r.must(err)
 	return auditor
 }
@@ -229,10 +236,6 @@ func swap(i, j int) func([]eventlog.Stored) []eventlog.Stored {
 		m[i], m[j] = m[j], m[i]
 		return m
 	}
-}
-
-func (r *rig) checkpoint(size int) string {
-	return filepath.Join(string(r.place), fmt.Sprintf("%020d.checkpoint", size))
 }
 
 func without(i int) func([]eventlog.Stored) []eventlog.Stored {

@@ -110,7 +110,7 @@ func (v *verifying) findf(sequence uint64, format string, args ...any) {
 
 func (v *verifying) run(ctx context.Context) error {
 	// In this order: what is signed and noted was in the stream before.
-	if err := v.openPlaces(); err != nil {
+	if err := v.openPlaces(ctx); err != nil {
 		return err
 	}
 	if v.Dir != "" {
@@ -127,19 +127,19 @@ func (v *verifying) run(ctx context.Context) error {
 	if err := v.readAll(ctx); err != nil {
 		return err
 	}
-	v.finish()
+	v.finish(ctx)
 	return nil
 }
 
 // openPlaces merges the lists of all places, and reports what one of them lacks.
-func (v *verifying) openPlaces() error {
+func (v *verifying) openPlaces(ctx context.Context) error {
 	if len(v.Places) == 0 {
 		return errors.New("proof: verify needs a place with checkpoints")
 	}
 	lists := make([][]uint64, len(v.Places))
 	for i, place := range v.Places {
 		var err error
-		if lists[i], err = place.sizes(); err != nil {
+		if lists[i], err = place.Sizes(ctx); err != nil {
 			return err
 		}
 		v.sizes = append(v.sizes, lists[i]...)
@@ -196,10 +196,10 @@ func (v *verifying) readAll(ctx context.Context) error {
 				}
 				continue
 			}
-			return v.gone(next, v.state.Last)
+			return v.gone(ctx, next, v.state.Last)
 		}
 		patience = time.Now().Add(suspicion)
-		if next, err = v.page(page, next); err != nil {
+		if next, err = v.page(ctx, page, next); err != nil {
 			return err
 		}
 	}
@@ -207,11 +207,11 @@ func (v *verifying) readAll(ctx context.Context) error {
 }
 
 // page takes what was read from next on, and returns what follows it.
-func (v *verifying) page(page []eventlog.Stored, next uint64) (uint64, error) {
+func (v *verifying) page(ctx context.Context, page []eventlog.Stored, next uint64) (uint64, error) {
 	for _, m := range page {
 		// A page may end past the end that was stated; what follows the last hole is then new.
 		if last := min(m.Sequence-1, v.state.Last); last >= next {
-			if err := v.gone(next, last); err != nil {
+			if err := v.gone(ctx, next, last); err != nil {
 				return 0, err
 			}
 		}
@@ -219,7 +219,7 @@ func (v *verifying) page(page []eventlog.Stored, next uint64) (uint64, error) {
 		if m.Sequence > v.state.Last {
 			return next, nil
 		}
-		if err := v.leaf(m.Sequence, leafHash(m), m.Time); err != nil {
+		if err := v.leaf(ctx, m.Sequence, leafHash(m), m.Time); err != nil {
 			return 0, err
 		}
 		v.summary.Events++
@@ -237,10 +237,10 @@ func pause(ctx context.Context) error {
 }
 
 // gone reports messages that are not in the stream any more.
-func (v *verifying) gone(first, last uint64) error {
+func (v *verifying) gone(ctx context.Context, first, last uint64) error {
 	v.findf(first, "%s gone from the log", they(first, last))
 	for sequence := first; sequence <= last; sequence++ {
-		if err := v.leaf(sequence, tlog.Hash{}, time.Time{}); err != nil {
+		if err := v.leaf(ctx, sequence, tlog.Hash{}, time.Time{}); err != nil {
 			return err
 		}
 	}
@@ -248,7 +248,7 @@ func (v *verifying) gone(first, last uint64) error {
 }
 
 // leaf takes the leaf of one sequence; the zero hash is one that is gone.
-func (v *verifying) leaf(sequence uint64, hash tlog.Hash, stored time.Time) error {
+func (v *verifying) leaf(ctx context.Context, sequence uint64, hash tlog.Hash, stored time.Time) error {
 	if v.uncovered.IsZero() {
 		v.uncovered = stored
 	}
@@ -267,14 +267,14 @@ func (v *verifying) leaf(sequence uint64, hash tlog.Hash, stored time.Time) erro
 	}
 	if len(v.sizes) > 0 && v.sizes[0] == sequence {
 		v.sizes = v.sizes[1:]
-		v.checkpoint(sequence)
+		v.checkpoint(ctx, sequence)
 	}
 	return nil
 }
 
 // checkpoint compares with what was signed of the first size events.
-func (v *verifying) checkpoint(size uint64) {
-	for _, c := range v.read(size) {
+func (v *verifying) checkpoint(ctx context.Context, size uint64) {
+	for _, c := range v.read(ctx, size) {
 		v.chain(c)
 		switch {
 		case v.spoiled:
@@ -291,7 +291,7 @@ func (v *verifying) checkpoint(size uint64) {
 
 // read returns the checkpoints of a size: one, or several that contradict each
 // other.
-func (v *verifying) read(size uint64) []Checkpoint {
+func (v *verifying) read(ctx context.Context, size uint64) []Checkpoint {
 	var found []Checkpoint
 	add := func(c Checkpoint) {
 		if !slices.ContainsFunc(found, func(other Checkpoint) bool { return other.Root == c.Root && other.Created.Equal(c.Created) }) {
@@ -299,7 +299,7 @@ func (v *verifying) read(size uint64) []Checkpoint {
 		}
 	}
 	for _, place := range v.Places {
-		c, err := readCheckpoint(place, size, v.Verifiers)
+		c, err := readCheckpoint(ctx, place, size, v.Verifiers)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // reported when the places were listed
 		case err != nil:
@@ -369,7 +369,7 @@ func (v *verifying) contradicted(c Checkpoint) {
 }
 
 // finish is about what lies behind the last event.
-func (v *verifying) finish() {
+func (v *verifying) finish(ctx context.Context) {
 	if v.skipped > 0 {
 		v.findf(0, "%d later checkpoints could not be compared, because every one of them covers what is reported above", v.skipped)
 	}
@@ -381,7 +381,7 @@ func (v *verifying) finish() {
 	if len(v.sizes) > 0 {
 		newest := v.sizes[len(v.sizes)-1]
 		for _, size := range v.sizes {
-			for _, c := range v.read(size) {
+			for _, c := range v.read(ctx, size) {
 				v.chain(c)
 			}
 		}

@@ -1,6 +1,7 @@
 package proof_test
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"strings"
@@ -16,7 +17,12 @@ import (
 // signed is a log of 30 events under the checkpoints of 10, 20 and 30.
 func signed(t *testing.T) *rig {
 	t.Helper()
-	r := newRig(t)
+	return signedIn(t, inADirectory)
+}
+
+func signedIn(t *testing.T, where vaults) *rig {
+	t.Helper()
+	r := newRigWith(t, where)
 	for range 3 {
 		r.happen(10)
 		r.audit()
@@ -131,22 +137,20 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 			`it was recreated\n1: the log ends at 0`,
 		},
 		"a checkpoint in the middle removed": {
-			func(r *rig) { r.must(os.Remove(r.checkpoint(20))) },
+			func(r *rig) { r.vault.remove(20) },
 			`^0: the checkpoint of 30 was signed after one of 20, which is missing or damaged: it was removed\n$`,
 			`^0: the checkpoint of 30 was signed after one of 20, which is missing or damaged: it was removed\n$`,
 		},
 		"a checkpoint replaced by an older one": {
 			func(r *rig) {
-				older, err := os.ReadFile(r.checkpoint(20))
-				r.must(err)
-				r.must(os.WriteFile(r.checkpoint(30), older, 0o600))
+				r.vault.overwrite(30, r.checkpoint(20))
 			},
-			`^0: a checkpoint is not what was signed: \S+30\.checkpoint: proof: checkpoint: it is one of 20: somebody put it there`,
-			`^0: a checkpoint is not what was signed: \S+30\.checkpoint: proof: checkpoint: it is one of 20: somebody put it there`,
+			`^0: a checkpoint is not what was signed: \S+30\.checkpoint( in object store vault)?: proof: checkpoint: it is one of 20: somebody put it there`,
+			`^0: a checkpoint is not what was signed: \S+30\.checkpoint( in object store vault)?: proof: checkpoint: it is one of 20: somebody put it there`,
 		},
 		"the newest checkpoint rolled back, and the tail cut": {
 			func(r *rig) {
-				r.must(os.Remove(r.checkpoint(30)))
+				r.vault.remove(30)
 				r.forge(func(m []eventlog.Stored) []eventlog.Stored { return m[:20] })
 			},
 			`^0: the checkpoint of 30 that the auditor signed at \S+ is missing, the newest kept is of 20: the checkpoints were rolled back\n` +
@@ -155,12 +159,10 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 		},
 		"a checkpoint changed": {
 			func(r *rig) {
-				text, err := os.ReadFile(r.checkpoint(30))
-				r.must(err)
-				r.must(os.WriteFile(r.checkpoint(30), []byte(strings.Replace(string(text), "previous 20", "previous 10", 1)), 0o600))
+				r.vault.overwrite(30, bytes.Replace(r.checkpoint(30), []byte("previous 20"), []byte("previous 10"), 1))
 			},
-			`^0: a checkpoint is not what was signed: \S+30\.checkpoint: proof: checkpoint: invalid signature`,
-			`^0: a checkpoint is not what was signed: \S+30\.checkpoint: proof: checkpoint: invalid signature`,
+			`^0: a checkpoint is not what was signed: \S+30\.checkpoint( in object store vault)?: proof: checkpoint: invalid signature`,
+			`^0: a checkpoint is not what was signed: \S+30\.checkpoint( in object store vault)?: proof: checkpoint: invalid signature`,
 		},
 		"the auditor's own hashes": {
 			func(r *rig) {
@@ -174,19 +176,21 @@ func TestVerifyNamesWhatWasChanged(t *testing.T) {
 		},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := signed(t)
-			test.tamper(r)
-			_, found := r.verify(nil)
-			if !regexp.MustCompile(test.with).MatchString(found) {
-				t.Errorf("found\n%swant\n%s", found, test.with)
-			}
-			_, found = r.verify(func(v *proof.Verification) { v.Dir = "" })
-			if !regexp.MustCompile(test.alone).MatchString(found) {
-				t.Errorf("with the checkpoints alone found\n%swant\n%s", found, test.alone)
-			}
-		})
+		for place, where := range everyPlace {
+			t.Run(name+", signed in "+place, func(t *testing.T) {
+				t.Parallel()
+				r := signedIn(t, where)
+				test.tamper(r)
+				_, found := r.verify(nil)
+				if !regexp.MustCompile(test.with).MatchString(found) {
+					t.Errorf("found\n%swant\n%s", found, test.with)
+				}
+				_, found = r.verify(func(v *proof.Verification) { v.Dir = "" })
+				if !regexp.MustCompile(test.alone).MatchString(found) {
+					t.Errorf("with the checkpoints alone found\n%swant\n%s", found, test.alone)
+				}
+			})
+		}
 	}
 }
 
@@ -203,12 +207,20 @@ func (r *rig) recreate() {
 
 func TestAPlaceThatLacksACheckpointIsNamed(t *testing.T) {
 	t.Parallel()
-	r := signed(t)
-	copied := t.TempDir()
-	r.must(os.CopyFS(copied, os.DirFS(string(r.place))))
-	r.must(os.Remove(r.checkpoint(30)))
-	_, found := r.verify(func(v *proof.Verification) { v.Places, v.Dir = append(v.Places, proof.Place(copied)), "" })
-	if !strings.HasPrefix(found, "0: the checkpoint of 30 is missing in "+string(r.place)) {
+	r := signedIn(t, inABucket)
+	// What is copied from a bucket into a directory is the same.
+	copied, _ := inADirectory(t)
+	r.must(copied.Make(t.Context()))
+	for _, size := range []uint64{10, 20, 30} {
+		r.must(copied.Write(t.Context(), size, r.checkpoint(size)))
+	}
+	both := func(v *proof.Verification) { v.Places, v.Dir = append(v.Places, copied), "" }
+	if _, found := r.verify(both); found != "" {
+		t.Errorf("with a copy found\n%s", found)
+	}
+	r.vault.remove(30)
+	_, found := r.verify(both)
+	if !strings.HasPrefix(found, "0: the checkpoint of 30 is missing in object store vault, another place has it") {
 		t.Errorf("found\n%s", found)
 	}
 }

@@ -27,9 +27,12 @@ type Config struct {
 	Postgres string
 	// Dir holds the logs while they are measured; "" makes a temporary folder.
 	Dir string
-	// Users and Events is how full the log is for Terminate and Logout All;
-	// 0 means 200,000 and 2,000,000.
-	Users, Events int
+	// Users is how many there are in the log for Terminate and Logout All; 0 means
+	// 200,000.
+	Users int
+	// Events is how full the log is for these, for replay, and for verify; 0 means
+	// 2,000,000, 1,000,000 and 10,000,000.
+	Events int
 	// Sessions are how many active ones the Sessions screen is asked for, one after
 	// the other; none means 10,000 and 1,000,000.
 	Sessions []int
@@ -65,6 +68,8 @@ var parts = []part{
 	{"memory", measureMemory},
 	{"gateways", measureGateways},
 	{"revocations", measureRevocations},
+	{"replay", measureReplay},
+	{"verify", measureVerify},
 	{"watchers", measureWatchers},
 	{"screen", measureScreen},
 	{"commands", measureCommands},
@@ -119,9 +124,6 @@ func (c *Config) check() error {
 	}
 	if c.Users == 0 {
 		c.Users = 200_000
-	}
-	if c.Events == 0 {
-		c.Events = 2_000_000
 	}
 	if len(c.Sessions) == 0 {
 		c.Sessions = []int{10_000, 1_000_000}

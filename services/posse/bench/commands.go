@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +27,11 @@ func measureCommands(ctx context.Context, r *run) error {
 		return err
 	}
 	defer rig.close()
-	h := history{users: r.Users, facts: max(r.Events/r.Users, 5), since: time.Now().Add(-72 * time.Hour)}
+	count := cmp.Or(r.Events, 2_000_000)
+	h := history{users: r.Users, facts: max(count/r.Users, 5), since: time.Now().Add(-72 * time.Hour)}
 	r.section(fmt.Sprintf("commands, %s users and %s events in the log", grouped(float64(h.users)), grouped(float64(h.users*h.facts))))
 	start := time.Now()
-	if err := h.write(ctx, rig); err != nil {
+	if err := h.write(ctx, rig.conn.JetStream(), 0, h.users); err != nil {
 		return err
 	}
 	r.rate("the log is filled, in atomic batches", float64(h.users*h.facts)/time.Since(start).Seconds())

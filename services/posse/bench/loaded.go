@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/posse-pos/posse/events"
@@ -20,14 +21,14 @@ type history struct {
 
 func (h history) user(i int) string { return "user-" + strconv.Itoa(i) }
 
-// write stores the history in atomic batches of many users, which the port has no
-// use for: it takes a minute where a batch for each user takes a quarter of an
-// hour.
-func (h history) write(ctx context.Context, r *rig) error {
+// write stores the history of users first to last, without last, in atomic batches of
+// many users, which the port has no use for: it takes a minute where a batch for each
+// user takes a quarter of an hour.
+func (h history) write(ctx context.Context, js jetstream.JetStream, first, last int) error {
 	users := events.MaxActiveSessions / h.facts // of one batch
-	return shared((h.users+users-1)/users, 4, func(batch int) error {
+	return shared((last-first+users-1)/users, 4, func(batch int) error {
 		var messages []*nats.Msg
-		for user := batch * users; user < min((batch+1)*users, h.users); user++ {
+		for user := first + batch*users; user < min(first+(batch+1)*users, last); user++ {
 			for _, fact := range h.factsOf(user) {
 				m, err := events.Encode(fact)
 				if err != nil {
@@ -36,7 +37,7 @@ func (h history) write(ctx context.Context, r *rig) error {
 				messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
 			}
 		}
-		_, err := jetstreamext.PublishMsgBatch(ctx, r.conn.JetStream(), messages)
+		_, err := jetstreamext.PublishMsgBatch(ctx, js, messages)
 		return err
 	})
 }

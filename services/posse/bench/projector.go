@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
@@ -98,27 +97,7 @@ func (r *rig) fold(ctx context.Context, store interface {
 func (r *run) bareConsumer(rig *rig) workload {
 	return workload{"bare ordered consumer", func(ctx context.Context) (func(context.Context) (int, error), func(), error) {
 		work := func(ctx context.Context) (int, error) {
-			consumer, err := rig.conn.JetStream().OrderedConsumer(ctx, events.StreamSessions, jetstream.OrderedConsumerConfig{})
-			if err != nil {
-				return 0, err
-			}
-			done, seen := make(chan struct{}), 0
-			consuming, err := consumer.Consume(func(jetstream.Msg) {
-				seen++
-				if seen == projected {
-					close(done)
-				}
-			})
-			if err != nil {
-				return 0, err
-			}
-			defer consuming.Stop()
-			select {
-			case <-done:
-				return projected, nil
-			case <-ctx.Done():
-				return 0, ctx.Err()
-			}
+			return projected, consumed(ctx, rig.conn.JetStream(), projected)
 		}
 		return work, func() {}, ctx.Err()
 	}}

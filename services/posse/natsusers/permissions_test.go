@@ -15,7 +15,7 @@ import (
 )
 
 // Users of accounts.conf. STORE is a server: TestAStoreMayDoNothingElse has it.
-var users = []string{"recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "operator", "system"}
+var users = []string{"recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "auditor_shop", "operator", "system"}
 
 // only are the users who may, or nobody.
 func only(who ...string) []string { return who }
@@ -64,6 +64,17 @@ var publishes = map[string][]string{
 	"$JS.API.CONSUMER.CREATE.POS_SESSIONS.c.pos.v1.session.>":           only("operator"),
 	"$JS.API.CONSUMER.DURABLE.CREATE.POS_SESSIONS.c":                    only("operator"),
 	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.c":                          only("projector", "operator"),
+	"$JS.API.CONSUMER.CREATE.POS_SESSIONS.audit":                        only("projector", "operator"),
+	"$JS.API.CONSUMER.DURABLE.CREATE.POS_SESSIONS.audit":                only("operator"),
+	"$JS.API.CONSUMER.INFO.POS_SESSIONS.audit":                          only("auditor", "operator"),
+	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.audit":                      only("projector", "auditor", "operator"),
+	"$JS.API.CONSUMER.RESET.POS_SESSIONS.audit":                         only("auditor", "operator"),
+	"$JS.API.CONSUMER.DELETE.POS_SESSIONS.audit":                        only("projector", "operator"),
+	"$JS.ACK.POS_SESSIONS.audit.1.1.1.1.0":                              only("auditor", "operator"),
+	"$JS.API.CONSUMER.INFO.POS_SESSIONS.audit_shop":                     only("auditor_shop", "operator"),
+	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.audit_shop":                 only("projector", "auditor_shop", "operator"),
+	"$JS.API.CONSUMER.RESET.POS_SESSIONS.audit_shop":                    only("auditor_shop", "operator"),
+	"$JS.ACK.POS_SESSIONS.audit_shop.1.1.1.1.0":                         only("auditor_shop", "operator"),
 	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "operator"),
 	"$JS.API.DIRECT.GET.POS_TOUCHES":                                    only("operator"),
 	"$JS.API.CONSUMER.CREATE.POS_TOUCHES.c":                             only("projector", "operator"),

@@ -111,6 +111,22 @@ func QuarterKeysSubject(tenant, quarter string) string {
 	return keysPrefix + EncodeToken(tenant) + "." + EncodeToken(quarter) + ".*"
 }
 
+// KeysOfQuarterSubject matches the keys of a quarter of all tenants.
+func KeysOfQuarterSubject(quarter string) string {
+	return keysPrefix + "*." + EncodeToken(quarter) + ".*"
+}
+
+// KeyTenant returns the tenant in a subject that KeySubject makes. The error wraps
+// ErrInvalidSubject.
+func KeyTenant(subject string) (string, error) {
+	rest, ok := strings.CutPrefix(subject, keysPrefix)
+	if !ok {
+		return "", fmt.Errorf("%w: %q is no subject of a key", ErrInvalidSubject, subject)
+	}
+	key, err := parseTokens(subject, rest, 3)
+	return key.Tenant, err
+}
+
 // UserTouchesSubject matches the last activities of all sessions of a user.
 func UserTouchesSubject(tenant, user string) string {
 	return touchPrefix + EncodeToken(tenant) + "." + EncodeToken(user) + ".*"

@@ -195,9 +195,17 @@ type Eraser interface {
 	// Destroy destroys the keys that a fact names, and what POS_TOUCHES holds of the
 	// user's sessions. Destroying what is destroyed changes nothing.
 	Destroy(ctx context.Context, forgotten events.Forgotten) error
-	// DestroyBefore destroys the keys of a tenant's users of every quarter that was
-	// over at a moment, and returns how many there were.
-	DestroyBefore(ctx context.Context, tenant string, moment time.Time) (int, error)
+	// OldKeys returns which keys there are of quarters that were over at a moment.
+	OldKeys(ctx context.Context, moment time.Time) ([]QuarterKeys, error)
+	// DestroyQuarter destroys the keys of one quarter of all users of a tenant, and
+	// returns how many there were.
+	DestroyQuarter(ctx context.Context, tenant, quarter string) (int, error)
+}
+
+// QuarterKeys are the keys of a tenant's users of one quarter (see events.Quarter).
+type QuarterKeys struct {
+	Tenant, Quarter string
+	Keys            int // at least one
 }
 
 // Revocations is the feed that gateways follow, as the relay writes it.

@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/urfave/cli/v3"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/services/projector"
 	"github.com/posse-pos/posse/services/projector/relay"
@@ -63,11 +67,26 @@ func (n *node) wireProjector(ctx context.Context) error {
 	return n.addProjector(conn, log, store, keep)
 }
 
+// noteSwept records what a sweep takes away.
+func noteSwept(trail eventlog.Trail) func(context.Context, projector.Swept) error {
+	return func(ctx context.Context, swept projector.Swept) error {
+		now := time.Now()
+		_, err := trail.Note(ctx, events.AuditEnvelope{
+			ID: uuid.NewString(), Source: "/posse/projector", Time: now,
+			Fact: events.RetentionSwept{
+				Tenant: swept.Tenant, EventTimestamp: events.TimestampOf(now), Before: events.TimestampOf(swept.Before),
+				Sessions: uint64(swept.Sessions), Keys: uint64(swept.Keys), //nolint:gosec // counts
+			},
+		})
+		return err
+	}
+}
+
 // addProjector adds what keeps the read model and the gateways in step with the
 // log.
 func (n *node) addProjector(conn *bus.Conn, log *natslog.Log, store activesessions.Writer, keep projector.Retention) error {
 	project, err := projector.New(projector.Config{
-		Log: log, Store: store, Bus: conn, Retention: keep, Logger: n.logger, Metrics: n.registry,
+		Log: log, Store: store, Bus: conn, Retention: keep, Swept: noteSwept(log), Logger: n.logger, Metrics: n.registry,
 	})
 	if err != nil {
 		return err

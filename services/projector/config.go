@@ -25,7 +25,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
@@ -34,7 +33,7 @@ import (
 // Log is what a projector needs of the log.
 type Log interface {
 	eventlog.Follower
-	Destroy(ctx context.Context, forgotten events.Forgotten) error
+	eventlog.Eraser
 	State(ctx context.Context, stream string) (eventlog.State, error)
 }
 
@@ -63,14 +62,12 @@ type Config struct {
 	// Retention is how long ended sessions are kept, by tenant; the zero value means
 	// MinRetention, and nothing shorter is taken.
 	Retention Retention
-	// Swept is told of each tenant's sessions that a sweep takes away; nil means that
-	// nobody is. It is called before they are taken, and nothing of the tenant is taken
-	// in this sweep if it fails. So no sweep goes unrecorded: a projector that dies in
-	// between, or cannot reach its store, tells of the same sessions again at the next
-	// sweep, with a later moment; and projectors that sweep at the same time tell of
-	// them each. Sessions is how many there were when they were counted; facts that
-	// come late may add some.
-	Swept func(ctx context.Context, old activesessions.Old) error
+	// Swept is told of what a sweep takes away of each tenant; nil means that nobody
+	// is. It is called before that is taken, and nothing of the tenant is taken in this
+	// sweep if it fails. So no sweep goes unrecorded: a projector that dies in between,
+	// or cannot reach its store, tells of the same again at the next sweep, with a later
+	// moment; and projectors that sweep at the same time tell of it each.
+	Swept func(ctx context.Context, swept Swept) error
 	// SweepEvery is how often they are looked for; 0 means an hour.
 	SweepEvery time.Duration
 	// StandBy is the longest pause of a projector that finds another one at work;

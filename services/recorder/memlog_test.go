@@ -48,7 +48,9 @@ func (l *memlog) Destroy(_ context.Context, forgotten events.Forgotten) error {
 	return l.destroying
 }
 
-func (l *memlog) DestroyBefore(context.Context, string, time.Time) (int, error) { return 0, nil }
+func (l *memlog) OldKeys(context.Context, time.Time) ([]eventlog.QuarterKeys, error) { return nil, nil }
+
+func (l *memlog) DestroyQuarter(context.Context, string, string) (int, error) { return 0, nil }
 
 func (l *memlog) Append(ctx context.Context, facts []events.Envelope, expect *eventlog.Expectation) (uint64, error) {
 	l.mu.Lock()

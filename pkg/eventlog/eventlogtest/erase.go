@@ -189,7 +189,7 @@ func testForgottenTouches(t *testing.T, s *suite) {
 	}
 }
 
-func testDestroyBefore(t *testing.T, s *suite) {
+func testDestroyQuarter(t *testing.T, s *suite) {
 	s.append(nil, s.named("ann", "Ann"))
 	elsewhere := envelope("elsewhere", events.LoggedIn{
 		Key:            events.Key{Tenant: "other", User: "ann", Session: "s"},
@@ -200,12 +200,23 @@ func testDestroyBefore(t *testing.T, s *suite) {
 		months, want int
 		names        string
 	}{{-3, 0, "Ann"}, {0, 0, "Ann"}, {3, 1, "-"}, {6, 0, "-"}} {
-		at := time.Now().AddDate(0, tt.months, 0)
-		if tt.months == 0 {
-			at = time.Now()
+		old, err := s.Log.OldKeys(s.ctx, time.Now().AddDate(0, tt.months, 0))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if n, err := s.Log.DestroyBefore(s.ctx, tenant, at); err != nil || n != tt.want {
-			t.Errorf("of the quarters before %d months from now, %d keys were destroyed (%v), want %d", tt.months, n, err, tt.want)
+		destroyed := 0
+		for _, keys := range old {
+			if keys.Tenant != tenant {
+				continue
+			}
+			n, err := s.Log.DestroyQuarter(s.ctx, tenant, keys.Quarter)
+			if err != nil || n != keys.Keys {
+				t.Errorf("of %+v, %d keys were destroyed, %v", keys, n, err)
+			}
+			destroyed += n
+		}
+		if destroyed != tt.want {
+			t.Errorf("of the quarters before %d months from now, %d keys were destroyed, want %d", tt.months, destroyed, tt.want)
 		}
 		if got := names(s.another().user("ann", 0)); got != tt.names {
 			t.Errorf("before %d months from now, ann is %q, want %q", tt.months, got, tt.names)

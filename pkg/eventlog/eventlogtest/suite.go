@@ -102,7 +102,7 @@ var calm = []testCase{
 	{name: "erase/a user is forgotten", test: testForgotten},
 	{name: "erase/what was sealed too late stays shut", test: testForgottenRace},
 	{name: "erase/touches go too", test: testForgottenTouches},
-	{name: "erase/keys of quarters that are over", test: testDestroyBefore},
+	{name: "erase/keys of quarters that are over", test: testDestroyQuarter},
 	{name: "erase/a user's first facts make one key", test: testKeyRace},
 	{name: "gap/position past the end", test: testGapPastEnd},
 	{name: "gap/position of another log", test: testGapCreated},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -69,28 +71,49 @@ func isBefore(moment events.Timestamp) func(*jetstream.RawStreamMsg) bool {
 	}
 }
 
-// DestroyBefore destroys the keys of quarters that are over; see eventlog.Eraser.
-func (l *Log) DestroyBefore(ctx context.Context, tenant string, moment time.Time) (int, error) {
+// OldKeys returns which keys there are of quarters that were over at a moment; see
+// eventlog.Eraser.
+func (l *Log) OldKeys(ctx context.Context, moment time.Time) ([]eventlog.QuarterKeys, error) {
 	state, err := l.State(ctx, events.StreamKeys)
+	if err != nil {
+		return nil, err
+	}
+	var old []eventlog.QuarterKeys
+	for day := state.Created; events.Quarter(day) < events.Quarter(moment); day = day.AddDate(0, 3, 0) {
+		quarter := events.Quarter(day)
+		subjects, err := l.subjects(ctx, events.StreamKeys, events.KeysOfQuarterSubject(quarter))
+		if err != nil {
+			return nil, err
+		}
+		keys := map[string]int{}
+		for _, subject := range subjects {
+			if tenant, err := events.KeyTenant(subject); err == nil {
+				keys[tenant]++
+			}
+		}
+		for _, tenant := range slices.Sorted(maps.Keys(keys)) {
+			old = append(old, eventlog.QuarterKeys{Tenant: tenant, Quarter: quarter, Keys: keys[tenant]})
+		}
+	}
+	return old, nil
+}
+
+// DestroyQuarter destroys the keys of a quarter of all users of a tenant; see
+// eventlog.Eraser.
+func (l *Log) DestroyQuarter(ctx context.Context, tenant, quarter string) (int, error) {
+	subjects, err := l.subjects(ctx, events.StreamKeys, events.QuarterKeysSubject(tenant, quarter))
 	if err != nil {
 		return 0, err
 	}
 	destroyed := 0
-	last := events.Quarter(moment)
-	for day := state.Created; events.Quarter(day) < last; day = day.AddDate(0, 3, 0) {
-		subjects, err := l.subjects(ctx, events.StreamKeys, events.QuarterKeysSubject(tenant, events.Quarter(day)))
+	for _, subject := range subjects {
+		done, err := l.erase(ctx, events.StreamKeys, subject, func(*jetstream.RawStreamMsg) bool { return true })
 		if err != nil {
 			return destroyed, err
 		}
-		for _, subject := range subjects {
-			done, err := l.erase(ctx, events.StreamKeys, subject, func(*jetstream.RawStreamMsg) bool { return true })
-			if err != nil {
-				return destroyed, err
-			}
-			if done {
-				l.keys.known.Remove(subject)
-				destroyed++
-			}
+		l.keys.known.Remove(subject)
+		if done {
+			destroyed++
 		}
 	}
 	return destroyed, nil

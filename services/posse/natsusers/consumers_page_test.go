@@ -67,7 +67,9 @@ func TestThePageShowsTheConsumersWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for language, file := range map[string]string{"go": goConsumer + "/main.go", "js": nodeConsumer + "/consumer.mjs"} {
+	for file, language := range map[string]string{
+		goConsumer + "/main.go": "go", nodeConsumer + "/consumer.mjs": "js", nodeConsumer + "/open.mjs": "js",
+	} {
 		program, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -124,6 +126,12 @@ func TestAuditConsumersNoticeAGap(t *testing.T) {
 				Name: events.StreamSessions, Subjects: []string{events.SubjectSessions}, AllowDirect: true,
 			})
 			r.must(err)
+			for _, config := range (natslog.Config{}).StreamConfigs() {
+				if config.Name == events.StreamKeys {
+					_, err = operator.CreateStream(t.Context(), config)
+					r.must(err)
+				}
+			}
 			log, err := natslog.Open(t.Context(), r.connect(r.address, "recorder"), natslog.Config{Logger: quiet()})
 			r.must(err)
 			r.history(log, "")

@@ -63,7 +63,7 @@ var publishes = map[string][]string{
 	"$JS.API.CONSUMER.CREATE.POS_SESSIONS.c.pos.v1.session.>":           only("operator"),
 	"$JS.API.CONSUMER.DURABLE.CREATE.POS_SESSIONS.c":                    only("operator"),
 	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.c":                          only("projector", "operator"),
-	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "operator"),
+	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "auditor", "operator"),
 	"$JS.API.DIRECT.GET.POS_TOUCHES":                                    only("operator"),
 	"$JS.API.CONSUMER.CREATE.POS_TOUCHES.c":                             only("projector", "operator"),
 	"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS":                            only("recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "operator"),

@@ -18,6 +18,7 @@ import (
 	"github.com/posse-pos/posse/pkg/activesessions/pgstore"
 	"github.com/posse-pos/posse/pkg/device"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
 func auditExplainCommand() *cli.Command {
@@ -31,7 +32,9 @@ requests between two facts it says that they are not known.
 
 The log keeps a history for each user. Say whose session it is with --user, or let
 it look in the read model with --postgres; without both it would have to read the
-histories of everybody.`,
+histories of everybody.
+
+That it reads is recorded, as for replay.`,
 		Flags: flags([]cli.Flag{
 			text("tenant", "default", "tenant of the session"),
 			text("user", "", "id of the session's user"),
@@ -62,6 +65,10 @@ func auditExplain(ctx context.Context, cmd *cli.Command) error {
 	defer done()
 	facts, err := lifeOf(ctx, log, k)
 	if err != nil {
+		return err
+	}
+	query := replay.Query{Tenant: k.Tenant, User: k.User, Session: k.Session}
+	if err := noteRead(ctx, log, query, cmd.Name); err != nil {
 		return err
 	}
 	return tellLife(cmd.Root().Writer, k, facts, time.Now())

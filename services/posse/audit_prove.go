@@ -13,6 +13,7 @@ import (
 
 	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/services/auditor/proof"
+	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
 func auditProveCommand() *cli.Command {
@@ -20,7 +21,7 @@ func auditProveCommand() *cli.Command {
 		Name:  "prove",
 		Usage: "print a proof that an event is in the history, for others to check",
 		Description: `The proof is a text with the whole event in it: what it says of a person is for
-the eyes of whoever gets it.
+the eyes of whoever gets it. That it was made is recorded, as for replay.
 
    posse audit prove --seq 4711 --checkpoints /mnt/vault/checkpoints > 4711.tlog-proof`,
 		Flags: flags([]cli.Flag{
@@ -57,6 +58,10 @@ func auditProve(ctx context.Context, cmd *cli.Command) error {
 		Log: log, Place: places[0], Dir: cmd.String("audit-dir"), Verifiers: verifiers,
 	}, uint64(cmd.Int("seq")))
 	if err != nil {
+		return err
+	}
+	// Whose event it is stands in the proof only.
+	if err := noteRead(ctx, log, replay.Query{From: uint64(cmd.Int("seq")), Limit: 1}, cmd.Name); err != nil {
 		return err
 	}
 	_, err = cmd.Root().Writer.Write(text)

@@ -180,6 +180,7 @@ func TestAnEventIsProvedToOthers(t *testing.T) {
 	proof := a.says([]string{
 		"audit", "prove", "--seq", "2", "--nats", a.url, "--keys", a.keys, "--checkpoints", a.elsewhere, "--audit-dir", a.own,
 	}, "c2sp.org/tlog-proof@v1\n", "\nindex 1\n", "\nexample.com/pos\n3\n")
+	a.says([]string{"audit", "trail", "--nats", a.url}, `"filter":{"from_seq":2,"limit":1},"format":"prove"`)
 	file := filepath.Join(a.dir, "2.tlog-proof")
 	a.must(os.WriteFile(file, []byte(proof), 0o600))
 	a.says([]string{"audit", "check-proof", file, "--public-key", a.key},

@@ -28,8 +28,8 @@ func auditTrailCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "trail",
 		Usage: "show who read the history, and what was swept of it",
-		Description: `Every read of the history, by GET /v1/events or by posse audit replay and tail, is
-recorded before its first byte. Of the command line NATS knows its own user and
+		Description: `Every read of the history, by GET /v1/events or by posse audit replay, tail, explain
+and prove, is recorded before its first byte. Of the command line NATS knows its own user and
 nobody more: the names of the person and the machine are what the command said.
 
 With --tenant, what was done with the history of all tenants is shown too.

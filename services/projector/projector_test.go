@@ -399,7 +399,7 @@ func TestASweepIsRecordedFirst(t *testing.T) {
 		r.append(loginAgo("shop", "old", 404))
 		told := &swept{}
 		told.fail(errors.New("no audit log"))
-		told.watch = func(old activesessions.Old) {
+		told.watch = func(old projector.Swept) {
 			if r.isGone(s, old.Tenant, "old") {
 				r.Error("the session was gone when it was told of")
 			}
@@ -427,12 +427,12 @@ func TestARetentionBelowTheFloorIsRefused(t *testing.T) {
 // swept hears of sweeps.
 type swept struct {
 	mu    sync.Mutex
-	old   []activesessions.Old
+	old   []projector.Swept
 	err   error
-	watch func(activesessions.Old)
+	watch func(projector.Swept)
 }
 
-func (s *swept) hear(_ context.Context, old activesessions.Old) error {
+func (s *swept) hear(_ context.Context, old projector.Swept) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.old = append(s.old, old)
@@ -448,10 +448,10 @@ func (s *swept) fail(err error) {
 	s.err = err
 }
 
-func (s *swept) of(tenant string) []activesessions.Old {
+func (s *swept) of(tenant string) []projector.Swept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var of []activesessions.Old
+	var of []projector.Swept
 	for _, old := range s.old {
 		if old.Tenant == tenant {
 			of = append(of, old)
@@ -520,6 +520,42 @@ func TestAUserIsForgotten(t *testing.T) {
 		eventually(r.T, "a projector that starts anew reaches the end", func() bool { return anew.Ready() == nil })
 		if live, rebuilt := r.dump(s), r.dump(fresh); live != rebuilt || strings.Contains(live, "Canary") {
 			r.Errorf("live:\n%s\nrebuilt:\n%s", live, rebuilt)
+		}
+	})
+}
+
+// The keys of a quarter go when the whole of it is older than the tenant keeps, and
+// whether there are sessions to sweep or not.
+func TestKeysOfOldQuartersAreDestroyed(t *testing.T) {
+	t.Parallel()
+	inEveryStore(t, func(r *rig, s store) {
+		for _, tenant := range []string{"shop", "careful"} {
+			named := login("carl", tenant)
+			named.Tenant, named.Personal.DisplayName = tenant, "Carl"
+			r.append(named)
+		}
+		told := &swept{}
+		r.run(s, func(c *projector.Config) {
+			c.Now = func() time.Time { return time.Now().Add(500 * days) }
+			c.Retention = projector.Retention{Tenants: map[string]time.Duration{"careful": 700 * days}}
+			c.SweepEvery, c.Swept = 10*time.Millisecond, told.hear
+		})
+		keys := func(tenant string) int {
+			ids, err := r.log.Keys(r.Context(), tenant, "carl")
+			if err != nil {
+				r.Fatal(err)
+			}
+			return len(ids)
+		}
+		eventually(r.T, "the keys of shop are destroyed", func() bool { return keys("shop") == 0 })
+		if keys("careful") != 1 {
+			r.Error("the keys of careful are destroyed too")
+		}
+		if of := told.of("shop"); len(of) == 0 || of[0].Keys != 1 {
+			r.Errorf("of shop %+v was told, want one key", of)
+		}
+		if of := told.of("careful"); slices.ContainsFunc(of, func(s projector.Swept) bool { return s.Keys > 0 }) {
+			r.Errorf("of careful %+v was told, want no keys", of)
 		}
 	})
 }

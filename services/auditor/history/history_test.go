@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -130,7 +131,7 @@ func TestEachReadIsRecorded(t *testing.T) {
 
 func TestWhatCannotBeRecordedIsNotRead(t *testing.T) {
 	t.Parallel()
-	a := serve(t, history.Config{Log: &endless{}, Trail: pad{err: errFull}})
+	a := serve(t, history.Config{Log: &endless{pages: 1}, Trail: pad{err: errFull}})
 	for _, path := range []string{"/v1/events", "/v1/events?follow=true"} {
 		header := a.refused(http.StatusServiceUnavailable, "auditor", path, "nothing was read, since reading the history is recorded")
 		if header.Get("Retry-After") == "" {
@@ -239,7 +240,9 @@ func TestAReaderIsRevoked(t *testing.T) {
 	t.Parallel()
 	a := serve(t, history.Config{Log: &endless{}, Trail: pad{}})
 	list, _ := a.follow("admin", "/v1/events?follow=true&session=nobody")
-	lines := a.ask(t.Context(), http.MethodGet, "auditor", "/v1/events")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	lines := a.ask(ctx, http.MethodGet, "auditor", "/v1/events")
 	defer lines.Body.Close()
 	if _, err := io.CopyN(io.Discard, lines.Body, 1<<20); err != nil {
 		t.Fatal(err)

@@ -30,8 +30,8 @@ var publishes = map[string][]string{
 	"pos.v1.quarantine.POS_SESSIONS":    only("projector"),
 	"pos.v1.quarantine.POS_REVOCATIONS": only(),
 	"$KV.POSSE_IDEMPOTENCY.key":         only("recorder"),
-	"pos.v1.audit.shop":                 only("auditor"),
-	"pos.v1.audit.=":                    only("auditor"),
+	"pos.v1.audit.shop":                 only("projector", "auditor"),
+	"pos.v1.audit.=":                    only("projector", "auditor"),
 	"pos.v1.mirror.store.M.x":           only(),
 
 	// Activity and status.
@@ -75,7 +75,7 @@ var publishes = map[string][]string{
 	"$JS.API.CONSUMER.MSG.NEXT.POS_SESSIONS.audit_shop":                 only("projector", "auditor_shop", "operator"),
 	"$JS.API.CONSUMER.RESET.POS_SESSIONS.audit_shop":                    only("auditor_shop", "operator"),
 	"$JS.ACK.POS_SESSIONS.audit_shop.1.1.1.1.0":                         only("auditor_shop", "operator"),
-	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "operator"),
+	"$JS.API.STREAM.MSG.GET.POS_TOUCHES":                                only("recorder", "projector", "auditor", "operator"),
 	"$JS.API.DIRECT.GET.POS_TOUCHES":                                    only("operator"),
 	"$JS.API.CONSUMER.CREATE.POS_TOUCHES.c":                             only("projector", "operator"),
 	"$JS.API.STREAM.MSG.GET.POS_REVOCATIONS":                            only("recorder", "projector", "query", "gateway", "gateway_shop", "auditor", "operator"),

@@ -75,7 +75,7 @@ func noteSwept(trail eventlog.Trail) func(context.Context, projector.Swept) erro
 			ID: uuid.NewString(), Source: "/posse/projector", Time: now,
 			Fact: events.RetentionSwept{
 				Tenant: swept.Tenant, EventTimestamp: events.TimestampOf(now), Before: events.TimestampOf(swept.Before),
-				Sessions: uint64(swept.Sessions), Keys: uint64(swept.Keys), //nolint:gosec // counts
+				Sessions: uint64(swept.Sessions), Keys: uint64(swept.Keys),
 			},
 		})
 		return err

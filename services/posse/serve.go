@@ -54,7 +54,7 @@ The first start makes a backend key, which signs people in, and prints it once.
 		), natsFlagsOr("the one inside"), streamFlags(), group("Audit",
 			originFlag(),
 			text("audit-dir", "", "directory of the tree of hashes over the history (default: audit in --data)"),
-			text("checkpoints", "", "where to keep its signed checkpoints, best elsewhere: "+aboutPlaces+" (default: checkpoints in --data)"),
+			text("checkpoints", "", "where to keep its signed checkpoints, best elsewhere: "+aboutPlaces+" (default: in --data)"),
 			checkpointReplicasFlag(),
 			checkpointEveryFlag(),
 		)),

@@ -27,7 +27,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		touched:     counter(r, "touched_total", "Last activities stored."),
 		revoked:     counter(r, "revocations_published_total", "Revocations published for gateways."),
 		conflicts:   counter(r, "conflicts_total", "Appends refused because the user's history had moved on."),
-		unopened:    counters(r, "unopened_total", "Facts whose personal data did not open, by why: destroyed (the key), broken.", "reason"),
+		unopened:    counters(r, "unopened_total", "Facts whose personal data did not open: destroyed (its key), broken.", "reason"),
 		quarantined: counters(r, "quarantined_total", "Messages that could not be decoded.", "stream", "follower"),
 		retried:     counters(r, "follower_retries_total", "Batches handed to their handler again.", "follower"),
 		resumed:     counters(r, "follower_resumes_total", "Times a follower had to take up its stream again.", "follower"),

@@ -36,13 +36,16 @@ func measureSealing(ctx context.Context, r *run) error {
 	if err := appendAll(ctx, rig, projectedLogins()); err != nil {
 		return err
 	}
-	r.section(fmt.Sprintf("following %s logins of %s users, personal data opened against left sealed", grouped(projected), grouped(projectedUsers)))
+	r.section(fmt.Sprintf("following %s logins of %s users, personal data opened against left sealed",
+		grouped(projected), grouped(projectedUsers)))
 	return r.compare(ctx, plain("opened", rig.followed(false)), plain("left sealed", rig.followed(true)), "")
 }
 
 // appending appends one login after the other of a number of users, all of whom have
 // signed in before if there are fewer users than logins.
-func (r *run) appending(users int, personal events.LoginPersonal) func(context.Context) (func(context.Context) (int, error), func(), error) {
+func (r *run) appending(
+	users int, personal events.LoginPersonal,
+) func(context.Context) (func(context.Context) (int, error), func(), error) {
 	return func(ctx context.Context) (func(context.Context) (int, error), func(), error) {
 		rig, err := newRig(ctx, r.Dir)
 		if err != nil {

@@ -40,8 +40,9 @@ const loadPastSQL = `
 		) l
 	) s`
 
-// Whoever is active was so since the last VACUUM: their pages have to be looked at.
-const touchPastSQL = "UPDATE sessions SET last_active = $1 WHERE end_sequence = 0 AND expires > $1"
+// Whoever is active was so since the last VACUUM: their pages have to be looked at. One
+// in eight is a few on each page, which find room there (HOT).
+const touchPastSQL = "UPDATE sessions SET last_active = $1 WHERE end_sequence = 0 AND expires > $1 AND login_sequence % 8 = 0"
 
 const loadPastUsersSQL = `
 	INSERT INTO users (tenant, user_id, username, display_name, avatar_url, search)

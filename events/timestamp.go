@@ -43,7 +43,7 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 	}
 	seconds := strconv.AppendInt(nil, int64(t)/1000, 10)
 	if ms := int64(t) % 1000; ms != 0 {
-		seconds = fmt.Appendf(seconds, ".%03d", ms)
+		seconds = append(seconds, '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10))
 	}
 	return seconds, nil
 }

@@ -390,6 +390,7 @@ func TestNATSForgedLiveMessages(t *testing.T) {
 		before := asked()
 		forged := nats.NewMsg(events.LiveSubject(events.SubjectTick))
 		forged.Data = tick
+		forged.Header.Set(jetstream.StreamHeader, events.StreamRevocations)
 		forged.Header.Set(jetstream.SubjectHeader, events.SubjectTick)
 		forged.Header.Set(jetstream.SequenceHeader, "4711")
 		forged.Header.Set(jetstream.LastSequenceHeader, "0")
@@ -401,6 +402,61 @@ func TestNATSForgedLiveMessages(t *testing.T) {
 			t.Errorf("after a forged tick a token is %s", got)
 		}
 	}
+}
+
+// TestNATSAnswersAreNotLive stores a revocation in another stream, with the headers of
+// one that was heard, and has the server answer with it where gateways listen.
+func TestNATSAnswersAreNotLive(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	h.revoke("shop", "old")
+	defer h.relay()()
+	r := h.gateway(nil).ready(t)
+	_, err := h.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ELSE", Subjects: []string{"else"}, AllowDirect: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := nats.NewMsg("else")
+	if forged.Data, err = json.Marshal(events.Revocation{
+		Tenant: "shop", Session: "s1", Expires: events.TimestampOf(time.Now().Add(time.Hour)), Cause: events.CauseTerminate, Sequence: 2, Previous: 1,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	live := events.LiveSubject(events.RevocationSubject("shop"))
+	for name, value := range map[string]string{
+		jetstream.StreamHeader: events.StreamRevocations, jetstream.SubjectHeader: events.RevocationSubject("shop"),
+		jetstream.SequenceHeader: strconv.FormatUint(h.newest()+1, 10), jetstream.LastSequenceHeader: "1",
+	} {
+		forged.Header.Set(name, value)
+	}
+	if _, err := h.js.PublishMsg(t.Context(), forged); err != nil {
+		t.Fatal(err)
+	}
+	heard, err := h.conn.SubscribeSync(live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.conn.PublishRequest("$JS.API.DIRECT.GET.ELSE", live, []byte(`{"seq":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := heard.NextMsg(5 * time.Second); err != nil {
+		t.Fatalf("nobody heard it: %v", err)
+	}
+	h.revoke("shop", "s2") // what is behind it is heard
+	eventually(t, "refused", func() bool { return r.check(r.issuer.Token("shop", "anna", "s2")) == gateway.ReasonRevoked })
+	if got := r.check(r.issuer.Token("shop", "anna", "s1")); got != gateway.ReasonAllowed {
+		t.Errorf("after a forged revocation a token is %s", got)
+	}
+}
+
+// newest is the sequence of the newest message that gateways may have heard.
+func (h *hub) newest() uint64 {
+	h.t.Helper()
+	stream, err := h.js.Stream(h.t.Context(), events.StreamRevocations)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return stream.CachedInfo().State.LastSeq
 }
 
 func TestNATSStreamMadeAnew(t *testing.T) {

@@ -221,12 +221,18 @@ func (r *running) checkID(ctx context.Context, position eventlog.Position) error
 	return nil
 }
 
-// read takes page after page.
+// read takes page after page. While it writes one, the next is read.
 func (r *running) read(ctx context.Context) error {
+	ahead := readAhead{running: r}
+	defer ahead.end()
 	for !r.satisfied() {
-		batch, err := retry(ctx, r.Config, func() (eventlog.Batch, error) { return r.Log.Select(ctx, r.selection()) })
+		batch, err := ahead.next(ctx)
 		if err != nil {
 			return err
+		}
+		more := batch.Pending > 0
+		if more {
+			ahead.begin(ctx, batch.End.Sequence+1)
 		}
 		if err := r.take(batch); err != nil {
 			return err
@@ -234,7 +240,7 @@ func (r *running) read(ctx context.Context) error {
 		if r.Progress != nil {
 			r.Progress(r.progress())
 		}
-		if batch.Pending > 0 {
+		if more {
 			continue
 		}
 		if !r.Query.Follow {
@@ -247,15 +253,60 @@ func (r *running) read(ctx context.Context) error {
 	return r.finish()
 }
 
+// readAhead reads at most one page before it is asked for.
+type readAhead struct {
+	*running
+
+	cancel context.CancelFunc
+	page   chan page // of the one under way; nil if none is
+}
+
+// page is what reading one came to.
+type page struct {
+	batch eventlog.Batch
+	err   error
+}
+
+// begin begins to read the page from a sequence on.
+func (a *readAhead) begin(ctx context.Context, from uint64) {
+	selection := a.selection(from)
+	ctx, a.cancel = context.WithCancel(ctx)
+	read := make(chan page, 1)
+	a.page = read
+	go func() {
+		batch, err := retry(ctx, a.Config, func() (eventlog.Batch, error) { return a.Log.Select(ctx, selection) })
+		read <- page{batch, err}
+	}()
+}
+
+// next returns the page that was begun, or else the one behind what was taken.
+func (a *readAhead) next(ctx context.Context) (eventlog.Batch, error) {
+	if a.page == nil {
+		a.begin(ctx, a.at.Sequence+1)
+	}
+	read := <-a.page
+	a.cancel()
+	a.page = nil
+	return read.batch, read.err
+}
+
+// end gives up what was begun, and waits for that.
+func (a *readAhead) end() {
+	if a.page != nil {
+		a.cancel()
+		<-a.page
+	}
+}
+
 func (r *running) satisfied() bool {
 	caughtUp := !r.Query.Follow && r.at.Sequence >= r.state.End
 	return caughtUp || r.Query.Limit > 0 && r.state.Written >= r.Query.Limit
 }
 
-func (r *running) selection() eventlog.Selection {
+func (r *running) selection(from uint64) eventlog.Selection {
 	return eventlog.Selection{
 		Tenant: r.Query.Tenant, User: r.Query.User,
-		From: r.at.Sequence + 1, UpTo: r.state.End, Limit: pageSize,
+		From: from, UpTo: r.state.End, Limit: pageSize,
 	}
 }
 

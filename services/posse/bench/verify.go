@@ -92,9 +92,18 @@ func (p *proving) sign(ctx context.Context) error {
 	defer end()
 	ended := make(chan error, 1)
 	go func() { ended <- auditor.Run(running) }()
-	err = ready(ctx, auditor.Ready)
-	end()
-	return errors.Join(err, <-ended, auditor.Close())
+	// It takes as long as the history is.
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for err := auditor.Ready(); err != nil && !errors.Is(err, proof.ErrHalted); err = auditor.Ready() {
+		select {
+		case err := <-ended:
+			return errors.Join(err, auditor.Close())
+		case <-look.C:
+		}
+	}
+	end() // and it signs
+	return errors.Join(<-ended, auditor.Close())
 }
 
 func (p *proving) verify(ctx context.Context) (summary proof.Summary, most uint64, err error) {

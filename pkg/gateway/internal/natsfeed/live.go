@@ -154,7 +154,7 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 	sequence, err1 := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	before, err2 := strconv.ParseUint(m.Header.Get(jetstream.LastSequenceHeader), 10, 64)
 	subject := m.Header.Get(jetstream.SubjectHeader)
-	if err1 != nil || err2 != nil || events.LiveSubject(subject) != m.Subject {
+	if err1 != nil || err2 != nil || events.LiveSubject(subject) != m.Subject || !isOf(m, events.StreamRevocations) {
 		// What it may have hidden shows by its absence.
 		r.foreign.Do(func() {
 			r.feed.log.ErrorContext(ctx, "somebody else publishes where the stream does", slog.String("subject", m.Subject))
@@ -183,6 +183,14 @@ func (r *reader) take(ctx context.Context, m *nats.Msg) error {
 	}
 	r.apply(feed.Message{Subject: subject, Data: m.Data, Stored: storedAt(m)}, sequence)
 	return nil
+}
+
+// isOf reports whether the server says that a message is of a stream, and says it once:
+// who may ask for a message of another stream may have the answer sent anywhere, with
+// whatever headers it was stored with before those of the server.
+func isOf(m *nats.Msg, stream string) bool {
+	said := m.Header.Values(jetstream.StreamHeader)
+	return len(said) == 1 && said[0] == stream
 }
 
 // storedAt is of interest for ticks, which tell the time.

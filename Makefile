@@ -92,7 +92,9 @@ BROWSER := ^TestScreenInTheBrowser$$
 CONTRACT := ^TestGatewaysThatKeepTheContract$$
 BROKEN   := ^TestEachFaultIsFound$$
 FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
-APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)
+# Benchmarks are not faster for being watched.
+BENCHES  := ^TestBench
+APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)
 
 .PHONY: conformance
 conformance: ## examine gateways by the contract: posse's, the one in Node, and broken ones
@@ -134,6 +136,7 @@ test-race:
 	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(APART)'
 test-plain:
 	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(APART)'
+	@go test $(TEST_FLAGS) -run '$(BENCHES)' ./services/posse
 
 .PHONY: verify
 verify: verify-gen verify-fmt verify-modules verify-api lint ## fail on stale or unformatted files, lint, broken module boundaries, a changed API

@@ -38,6 +38,7 @@ func (k *keys) open(ctx context.Context, facts []eventlog.Recorded) error {
 	if err := k.fetch(ctx, missing, found); err != nil {
 		return err
 	}
+	var opening []sealedFact
 	for i := range facts {
 		if forgotten, ok := facts[i].Event.(events.Forgotten); ok {
 			k.forget(forgotten)
@@ -47,17 +48,25 @@ func (k *keys) open(ctx context.Context, facts []eventlog.Recorded) error {
 		if id == "" {
 			continue
 		}
-		k.openOne(&facts[i], id, found[subjectOfKey(facts[i].Event, id)])
+		key := found[subjectOfKey(facts[i].Event, id)]
+		if key.ID != id || k.destroyed.Contains(id) {
+			k.destroyed.Add(id, struct{}{}) // ids do not come back
+			k.log.metrics.unopened.WithLabelValues("destroyed").Inc()
+			continue
+		}
+		opening = append(opening, sealedFact{&facts[i], key})
 	}
+	together(opening, func(sealed sealedFact) { k.openOne(sealed.fact, sealed.key) })
 	return nil
 }
 
-func (k *keys) openOne(fact *eventlog.Recorded, id string, key events.PersonalKey) {
-	if key.ID != id || k.destroyed.Contains(id) {
-		k.destroyed.Add(id, struct{}{}) // ids do not come back
-		k.log.metrics.unopened.WithLabelValues("destroyed").Inc()
-		return
-	}
+// sealedFact is a fact and the key that opens it.
+type sealedFact struct {
+	fact *eventlog.Recorded
+	key  events.PersonalKey
+}
+
+func (k *keys) openOne(fact *eventlog.Recorded, key events.PersonalKey) {
 	opened, err := events.Open(fact.Envelope, key)
 	if err != nil {
 		k.log.metrics.unopened.WithLabelValues("broken").Inc()

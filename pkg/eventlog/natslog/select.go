@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,24 +96,38 @@ func selectedBatch(s selecting, state eventlog.State, messages []*jetstream.RawS
 	return batch
 }
 
-// decodedTogether is how many messages are worth a goroutine.
-const decodedTogether = 100
-
 // decodeAll decodes a page, on all processors: it is what takes a replay most of its
 // time.
 func decodeAll(messages []*jetstream.RawStreamMsg) []eventlog.Recorded {
 	facts := make([]eventlog.Recorded, len(messages))
+	places := make([]int, len(messages))
+	for i := range places {
+		places[i] = i
+	}
+	together(places, func(i int) { facts[i] = decodeOrKeep(messages[i]) })
+	return facts
+}
+
+// worthwhile is how many messages are worth a goroutine.
+const worthwhile = 100
+
+// together does something with each of many, on all processors.
+func together[T any](all []T, do func(T)) {
+	if len(all) <= worthwhile {
+		for _, one := range all {
+			do(one)
+		}
+		return
+	}
 	var group sync.WaitGroup
-	for first := 0; first < len(messages); first += decodedTogether {
-		last := min(first+decodedTogether, len(messages))
+	for some := range slices.Chunk(all, worthwhile) {
 		group.Go(func() {
-			for i, m := range messages[first:last] {
-				facts[first+i] = decodeOrKeep(m)
+			for _, one := range some {
+				do(one)
 			}
 		})
 	}
 	group.Wait()
-	return facts
 }
 
 func decodeOrKeep(m *jetstream.RawStreamMsg) eventlog.Recorded {

@@ -59,8 +59,7 @@ func (k *keys) seal(ctx context.Context, facts []events.Envelope) ([]events.Enve
 		if !events.IsPersonal(fact.Event) {
 			continue
 		}
-		who := fact.Event.SessionKey()
-		key, err := k.current(ctx, events.KeySubject(who.Tenant, events.Quarter(k.log.config.Now()), who.User))
+		key, err := k.current(ctx, fact.Event.SessionKey(), events.Quarter(k.log.config.Now()))
 		if err != nil {
 			return nil, err
 		}
@@ -71,8 +70,9 @@ func (k *keys) seal(ctx context.Context, facts []events.Envelope) ([]events.Enve
 	return sealed, nil
 }
 
-// current returns the key on a subject, and makes it if there is none.
-func (k *keys) current(ctx context.Context, subject string) (events.PersonalKey, error) {
+// current returns a user's key of a quarter, and makes it if there is none.
+func (k *keys) current(ctx context.Context, who events.Key, quarter string) (events.PersonalKey, error) {
+	subject := events.KeySubject(who.Tenant, quarter, who.User)
 	if key, ok := k.get(subject); ok {
 		return key, nil
 	}
@@ -85,7 +85,7 @@ func (k *keys) current(ctx context.Context, subject string) (events.PersonalKey,
 			err = cmp.Or(err, eventlog.ErrNotFound)
 		}
 		if errors.Is(err, eventlog.ErrNotFound) {
-			key, err = k.make(ctx, subject)
+			key, err = k.make(ctx, subject, quarter)
 		}
 		if err != nil && (isRefusal(err) && !isConflict(err) || errors.Is(err, errBrokenKey)) {
 			err = backoff.Permanent(err)
@@ -122,9 +122,10 @@ func decodeKey(stored *jetstream.RawStreamMsg) (events.PersonalKey, error) {
 	return key, nil
 }
 
-// make stores a new key. A conflict says that somebody else did.
-func (k *keys) make(ctx context.Context, subject string) (events.PersonalKey, error) {
-	key := events.NewPersonalKey(events.Quarter(k.log.config.Now()))
+// make stores a new key of the quarter that the subject names. A conflict says that
+// somebody else did.
+func (k *keys) make(ctx context.Context, subject, quarter string) (events.PersonalKey, error) {
+	key := events.NewPersonalKey(quarter)
 	data, err := events.EncodeKey(key)
 	if err != nil {
 		return events.PersonalKey{}, err

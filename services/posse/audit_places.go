@@ -48,31 +48,42 @@ func (a bucketAddress) busConfig(role string, replicas int, logger *slog.Logger)
 	return config, nil
 }
 
-// wirePlace opens the place that a role keeps checkpoints in.
-func (n *node) wirePlace(ctx context.Context, place string) (proof.Place, error) {
+// openPlace opens a place of checkpoints; done closes it.
+func openPlace(ctx context.Context, place, role string, replicas int, logger *slog.Logger) (_ proof.Place, done func(), err error) {
 	address, isBucket, err := parseBucketAddress(place)
-	if err != nil || !isBucket {
-		return proof.Directory(place), err
-	}
-	config, err := address.busConfig(n.cmd.Name, n.cmd.Int("checkpoints-replicas"), n.logger)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if !isBucket {
+		return proof.Directory(place), func() {}, nil
+	}
+	config, err := address.busConfig(role, replicas, logger)
+	if err != nil {
+		return nil, nil, err
 	}
 	conn, err := bus.Connect(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	n.onEnd("checkpoints", func() error { conn.Close(); return nil })
-	return proof.NewBucket(conn, address.bucket), nil
+	return proof.NewBucket(conn, address.bucket), conn.Close, nil
+}
+
+// wirePlace opens the place that a role keeps checkpoints in.
+func (n *node) wirePlace(ctx context.Context, place string) (proof.Place, error) {
+	opened, done, err := openPlace(ctx, place, n.cmd.Name, n.cmd.Int("checkpoints-replicas"), n.logger)
+	if err == nil {
+		n.onEnd("checkpoints", func() error { done(); return nil })
+	}
+	return opened, err
 }
 
 // openPlaces opens places of checkpoints for a command that does one thing; done
 // closes them.
 func openPlaces(ctx context.Context, cmd *cli.Command, names ...string) (places []proof.Place, done func(), err error) {
-	var conns []*bus.Conn
+	var opened []func()
 	done = func() {
-		for _, conn := range conns {
-			conn.Close()
+		for _, end := range opened {
+			end()
 		}
 	}
 	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
@@ -82,34 +93,12 @@ func openPlaces(ctx context.Context, cmd *cli.Command, names ...string) (places 
 	ctx, cancel := context.WithTimeout(ctx, connectPatience)
 	defer cancel()
 	for _, name := range names {
-		address, isBucket, err := parseBucketAddress(name)
-		switch {
-		case err != nil:
-		case !isBucket:
-			places = append(places, proof.Directory(name))
-			continue
-		default:
-			var place proof.Place
-			var conn *bus.Conn
-			if place, conn, err = address.open(ctx, cmd, logger); err == nil {
-				places, conns = append(places, place), append(conns, conn)
-				continue
-			}
+		place, end, err := openPlace(ctx, name, cmd.Name, 1, logger)
+		if err != nil {
+			done()
+			return nil, nil, err
 		}
-		done()
-		return nil, nil, err
+		places, opened = append(places, place), append(opened, end)
 	}
 	return places, done, nil
-}
-
-func (a bucketAddress) open(ctx context.Context, cmd *cli.Command, logger *slog.Logger) (proof.Place, *bus.Conn, error) {
-	config, err := a.busConfig(cmd.Name, 1, logger)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := bus.Connect(ctx, config)
-	if err != nil {
-		return nil, nil, err
-	}
-	return proof.NewBucket(conn, a.bucket), conn, nil
 }

@@ -24,6 +24,9 @@ func (r *Recorder) forgetUser(ctx context.Context, c commands.ForgetUser) (comma
 	unsigned.Caller = commands.Caller{}
 	return r.once(ctx, c.Caller, "forget_user", unsigned, func(ctx context.Context, command string) (commands.Ended, error) {
 		who := ref{Tenant: c.Caller.Principal.Tenant, User: c.User}
+		if c.Caller.IdempotencyKey == "" {
+			return r.forget(ctx, c.Caller, who, command)
+		}
 		before, position, err := r.forgottenBy(ctx, who, command)
 		if err != nil {
 			return commands.Ended{}, err
@@ -35,8 +38,8 @@ func (r *Recorder) forgetUser(ctx context.Context, c commands.ForgetUser) (comma
 	})
 }
 
-// forgottenBy finds the fact of an earlier try, since which the user may have come
-// back: it is not to be forgotten twice.
+// forgottenBy finds the fact of an earlier try with the same idempotency key, since
+// which the user may have come back: it is not to be forgotten twice.
 func (r *Recorder) forgottenBy(ctx context.Context, who ref, command string) (*events.Forgotten, uint64, error) {
 	facts, err := r.log.User(ctx, who.Tenant, who.User, 0)
 	if err != nil {

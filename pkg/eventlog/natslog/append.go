@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,18 +42,20 @@ func (l *Log) Append(ctx context.Context, facts []events.Envelope, expect *event
 	if len(facts) == 0 || len(facts) > MaxAppend {
 		return 0, fmt.Errorf("%w: %d facts, want 1 to %d", ErrInvalidAppend, len(facts), MaxAppend)
 	}
-	if _, err := newAppending(facts, expect); err != nil {
+	a, err := newAppending(facts, expect)
+	if err != nil {
 		return 0, err // before a key is made for what cannot be stored
 	}
 	ctx, cancel := bounded(ctx, appendPatience)
 	defer cancel()
-	sealed, err := l.keys.seal(ctx, facts)
-	if err != nil {
-		return 0, err
-	}
-	a, err := newAppending(sealed, expect)
-	if err != nil {
-		return 0, err
+	if slices.ContainsFunc(facts, func(fact events.Envelope) bool { return events.IsPersonal(fact.Event) }) {
+		sealed, err := l.keys.seal(ctx, facts)
+		if err != nil {
+			return 0, err
+		}
+		if a, err = newAppending(sealed, expect); err != nil {
+			return 0, err
+		}
 	}
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/canarytest"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
 )
@@ -232,7 +232,7 @@ func TestProofsHoldWhenAUserIsForgotten(t *testing.T) {
 	for _, format := range []string{"ndjson", "csv", "table", "cef", "ocsf", "parquet"} {
 		out := filepath.Join(a.dir, format)
 		a.says([]string{"audit", "replay", "--nats", a.url, "--format", format, "--output", out}, "")
-		if onDisk(t, a.dir, "Canary") {
+		if canarytest.OnDisk(t, a.dir, "Canary") {
 			t.Errorf("%s says who it was", format)
 		}
 	}
@@ -241,22 +241,4 @@ func TestProofsHoldWhenAUserIsForgotten(t *testing.T) {
 	if strings.Contains(said, "Canary") {
 		t.Errorf("the life of the session says who it was:\n%s", said)
 	}
-}
-
-// onDisk reports whether a file below a directory holds a text.
-func onDisk(t *testing.T, dir, text string) bool {
-	t.Helper()
-	found := false
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		found = found || bytes.Contains(content, []byte(text))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }

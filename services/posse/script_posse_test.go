@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/posse-pos/posse/pkg/canarytest"
 )
 
 // endTime is how long a process may take to end: what posse promises.
@@ -92,13 +94,9 @@ func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	all, err := sharedOf(ts).posse.written()
 	ts.Check(err)
-	ts.Check(filepath.WalkDir(ts.MkAbs(ts.Getenv("WORK")+"/.posse"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		all[path], err = os.ReadFile(path)
-		return err
-	}))
+	files, err := canarytest.Files(ts.MkAbs(ts.Getenv("WORK") + "/.posse"))
+	ts.Check(err)
+	maps.Copy(all, files)
 	for name, content := range all {
 		for _, word := range args {
 			if i := bytes.Index(content, []byte(word)); i >= 0 {

@@ -106,7 +106,7 @@ func TestFollowingEndsWithTheSession(t *testing.T) {
 	r.shop()
 	list := r.follow("user", "")
 	r.next(list)
-	r.callers.revoke("user")
+	r.callers.Revoke("user")
 	if e := r.next(list); e.name != "end" {
 		t.Fatalf("after the revocation comes %+v", e)
 	}

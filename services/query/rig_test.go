@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/posse-pos/posse/pkg/natstest"
 	"github.com/posse-pos/posse/pkg/pgtest"
 	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/pkg/principal/principaltest"
 	"github.com/posse-pos/posse/services/query"
 )
 
@@ -55,28 +55,6 @@ func inEveryStore(t *testing.T, test func(*rig)) {
 	})
 }
 
-// callers knows bearers by name, and forgets them on demand.
-type callers struct {
-	mu    sync.Mutex
-	known map[string]principal.Principal
-}
-
-func (c *callers) Authenticate(_ context.Context, bearer string) (principal.Principal, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, ok := c.known[bearer]
-	if !ok {
-		return p, fmt.Errorf("%w: %w", principal.ErrUnauthenticated, principal.ErrSessionRevoked)
-	}
-	return p, nil
-}
-
-func (c *callers) revoke(bearer string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, bearer)
-}
-
 // rig is a query service over a read model that the test writes.
 type rig struct {
 	*testing.T
@@ -85,7 +63,7 @@ type rig struct {
 	store   store
 	bus     *bus.Conn
 	service *query.Service
-	callers *callers
+	callers *principaltest.Callers
 	url     string
 	at      map[string]eventlog.Position
 	now     time.Time
@@ -107,13 +85,13 @@ func setupWith(t *testing.T, s store, change ...func(*query.Config)) *rig {
 	r := &rig{
 		T: t, server: server, store: s, bus: conn, now: time.Now().UTC().Truncate(time.Millisecond),
 		at: map[string]eventlog.Position{},
-		callers: &callers{known: map[string]principal.Principal{
+		callers: principaltest.New(map[string]principal.Principal{
 			"admin":   {Kind: principal.Admin, Tenant: "shop", User: "anna", Session: "anna-1", Roles: []string{"admin"}},
 			"user":    {Kind: principal.User, Tenant: "shop", User: "carl", Session: "carl-1"},
 			"auditor": {Kind: principal.Auditor, Tenant: "shop", User: "otto", Session: "otto-1"},
 			"backend": {Kind: principal.Backend, Tenant: "shop", KeyID: "key-1"},
 			"foreign": {Kind: principal.Admin, Tenant: "other", User: "anna", Session: "other-anna"},
-		}},
+		}),
 	}
 	config := query.Config{
 		Store: r.store, Bus: conn, Authenticator: r.callers, Logger: slog.New(slog.DiscardHandler),

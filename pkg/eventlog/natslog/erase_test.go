@@ -1,17 +1,14 @@
 package natslog_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/canarytest"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
 )
@@ -34,15 +31,15 @@ func TestADestroyedKeyIsNotOnTheDisk(t *testing.T) {
 	}
 	r.must(json.Unmarshal(r.stored(events.StreamKeys, 1).Data, &key))
 	store := server.Server().StoreDir()
-	if !onDisk(t, store, key.Secret) {
+	if !canarytest.OnDisk(t, store, key.Secret) {
 		t.Fatal("the key that is there is not found")
 	}
-	if onDisk(t, store, "Canary") || strings.Contains(string(r.stored(events.StreamSessions, 1).Data), "Canary") {
+	if canarytest.OnDisk(t, store, "Canary") || strings.Contains(string(r.stored(events.StreamSessions, 1).Data), "Canary") {
 		t.Error("the name is on the disk")
 	}
 	who := fact.Event.SessionKey()
 	r.must(r.log.Destroy(t.Context(), events.Forgotten{Tenant: who.Tenant, User: who.User, Keys: []string{key.ID}}))
-	if onDisk(t, store, key.Secret) {
+	if canarytest.OnDisk(t, store, key.Secret) {
 		t.Error("the key that was destroyed is still on the disk")
 	}
 }
@@ -69,21 +66,4 @@ func TestAKeyOfTheLastMomentOfAQuarterIsFound(t *testing.T) {
 	if got, _ := facts[0].Event.(events.LoggedIn); got.Personal.DisplayName != "Anna" {
 		t.Errorf("the login reads %+v", got)
 	}
-}
-
-func onDisk(t *testing.T, dir, text string) bool {
-	t.Helper()
-	found := false
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		found = found || bytes.Contains(content, []byte(text))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }

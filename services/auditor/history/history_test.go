@@ -247,8 +247,8 @@ func TestAReaderIsRevoked(t *testing.T) {
 	if _, err := io.CopyN(io.Discard, lines.Body, 1<<20); err != nil {
 		t.Fatal(err)
 	}
-	a.callers.revoke("auditor")
-	a.callers.revoke("admin")
+	a.callers.Revoke("auditor")
+	a.callers.Revoke("admin")
 	if n, err := io.Copy(io.Discard, lines.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a reader who was revoked reads %d bytes more and then %v", n, err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/posse-pos/posse/pkg/httpapi"
 	"github.com/posse-pos/posse/pkg/natstest"
 	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/pkg/principal/principaltest"
 	"github.com/posse-pos/posse/services/auditor/history"
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
@@ -36,43 +37,21 @@ const patience = 20 * time.Second
 
 var moment = time.Date(2026, 3, 14, 9, 26, 53, 589_000_000, time.UTC)
 
-// callers knows bearers by name, and forgets them on demand.
-type callers struct {
-	mu    sync.Mutex
-	known map[string]principal.Principal
-}
-
-func newCallers() *callers {
-	return &callers{known: map[string]principal.Principal{
+func newCallers() *principaltest.Callers {
+	return principaltest.New(map[string]principal.Principal{
 		"auditor": {Kind: principal.Auditor, Tenant: "shop", User: "otto", Session: "otto-1", Roles: []string{"auditor"}},
 		"admin":   {Kind: principal.Admin, Tenant: "shop", User: "anna", Session: "anna-1"},
 		"user":    {Kind: principal.User, Tenant: "shop", User: "ann", Session: "s-0"},
 		"backend": {Kind: principal.Backend, Tenant: "shop", KeyID: "key-1"},
 		"foreign": {Kind: principal.Auditor, Tenant: "other", User: "otto", Session: "other-1"},
-	}}
-}
-
-func (c *callers) Authenticate(_ context.Context, bearer string) (principal.Principal, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, ok := c.known[bearer]
-	if !ok {
-		return p, fmt.Errorf("%w: %w", principal.ErrUnauthenticated, principal.ErrSessionRevoked)
-	}
-	return p, nil
-}
-
-func (c *callers) revoke(bearer string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.known, bearer)
+	})
 }
 
 // api is the service on a port.
 type api struct {
 	t        *testing.T
 	url      string
-	callers  *callers
+	callers  *principaltest.Callers
 	registry *prometheus.Registry
 }
 

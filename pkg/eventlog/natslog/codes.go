@@ -18,6 +18,7 @@ const (
 	codeTooManyBatches    jetstream.ErrorCode = 10210
 	codeMessageNotFound                       = jetstream.JSErrCodeMessageNotFound
 	codeNoPeers           jetstream.ErrorCode = 10005 // a cluster that has not met all its nodes yet
+	codeNotCreated        jetstream.ErrorCode = 10049 // a stream that could not be stored, and other causes
 
 	httpUnavailable = 503
 )

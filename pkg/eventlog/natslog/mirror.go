@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posse-pos/posse/events"
@@ -68,5 +69,22 @@ func Mirror(ctx context.Context, conn *bus.Conn, config Config, mirror jetstream
 		}
 		have = nil
 	}
-	return l.bringAbout(ctx, have, mirror)
+	if have != nil {
+		return l.bringAbout(ctx, have, mirror)
+	}
+	return l.createAfterDelete(ctx, mirror)
+}
+
+// createAfterDelete creates a stream whose predecessor may have been deleted a moment
+// ago: the server answers before it has removed the empty directories of an account,
+// and cannot make a stream in one that goes.
+func (l *Log) createAfterDelete(ctx context.Context, want jetstream.StreamConfig) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := l.create(ctx, want)
+		if err != nil && !hasCode(err, codeNotCreated) {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithMaxElapsedTime(declarePatience))
+	return err
 }

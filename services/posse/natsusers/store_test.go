@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -171,6 +173,22 @@ func TestStoreWhoseHubBeganAnew(t *testing.T) {
 	s.mirror()
 	eventually(t, "it refuses till-1", func() bool { return s.admit(g, "till-1") == gateway.ReasonRevoked })
 	eventually(t, "it is ready again", func() bool { return g.Ready() == nil })
+}
+
+// TestMirrorOfAServerThatTidiesUp is made although the server cannot make its directory
+// at first, as when it still removes what an earlier stream left.
+func TestMirrorOfAServerThatTidiesUp(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	conn := s.connect(s.leaf.URL(), "store_operator")
+	s.must(conn.JetStream().DeleteStream(t.Context(), events.StreamRevocations))
+	inTheWay := filepath.Join(s.leaf.Server().StoreDir(), "POSSE", "streams", events.StreamRevocations)
+	eventually(t, "something is in the way", func() bool {
+		return os.MkdirAll(filepath.Dir(inTheWay), 0o700) == nil && os.WriteFile(inTheWay, nil, 0o600) == nil
+	})
+	time.AfterFunc(300*time.Millisecond, func() { _ = os.Remove(inTheWay) })
+	s.mirror()
+	s.end(conn)
 }
 
 // TestStoreThatCannotAskTheHub has gateways that get the hub's ticks and may not ask

@@ -120,25 +120,35 @@ func Seal(e Envelope, key PersonalKey) (Envelope, error) {
 	return e, nil
 }
 
+// Opener opens what one PersonalKey sealed. It may be used concurrently.
+type Opener struct {
+	key     string // its id
+	aead    cipher.AEAD
+	decoder Decoder
+}
+
+// Opener returns what opens facts with a key; it is worth keeping.
+func (d Decoder) Opener(key PersonalKey) Opener { return Opener{key.ID, key.aead(), d} }
+
 // Open is the reverse of Seal. A fact that is not sealed comes back as it is.
 // Errors: ErrNotOpened.
-func Open(e Envelope, key PersonalKey) (Envelope, error) {
+func (o Opener) Open(e Envelope) (Envelope, error) {
 	f, ok := fieldsOf(e.Event)
 	if !ok || f.sealed.Key == "" {
 		return e, nil
 	}
-	if f.sealed.Key != key.ID {
-		return e, fmt.Errorf("%w: it was sealed with key %.40q, not %q", ErrNotOpened, f.sealed.Key, key.ID)
+	if f.sealed.Key != o.key {
+		return e, fmt.Errorf("%w: it was sealed with key %.40q, not %q", ErrNotOpened, f.sealed.Key, o.key)
 	}
 	data, err := base64.StdEncoding.DecodeString(f.sealed.Data)
 	if err != nil {
 		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
 	}
-	text, err := key.aead().Open(data[:0], nil, data, AdditionalData(e))
+	text, err := o.aead.Open(data[:0], nil, data, AdditionalData(e))
 	if err != nil {
 		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
 	}
-	if err := json.Unmarshal(text, f.personal); err != nil {
+	if err := o.decoder.unmarshal(text, f.personal); err != nil {
 		return e, fmt.Errorf("%w: fact %q: %w", ErrNotOpened, e.ID, err)
 	}
 	*f.sealed = Sealed{}
@@ -156,18 +166,27 @@ func IsPersonal(e Event) bool {
 // SealedWith returns the id of the key that sealed a fact's personal data, and ""
 // if it is not sealed.
 func SealedWith(e Event) string {
-	if f, ok := fieldsOf(e); ok {
-		return f.sealed.Key
+	switch e := e.(type) {
+	case LoggedIn:
+		return e.Sealed.Key
+	case Refreshed:
+		return e.Sealed.Key
+	case Revoked:
+		return e.Sealed.Key
+	default:
+		return ""
 	}
-	return ""
 }
+
+// typicalAdditionalData is a size in bytes that seldom has to grow.
+const typicalAdditionalData = 128
 
 // AdditionalData is what sealed personal data is bound to: the fact's id, its type
 // with the version, tenant and user, each ended by a zero byte.
 func AdditionalData(e Envelope) []byte {
 	key := e.Event.SessionKey()
-	var data []byte
-	for _, s := range []string{e.ID, WireType(e.Event), key.Tenant, key.User} {
+	data := make([]byte, 0, typicalAdditionalData)
+	for _, s := range [...]string{e.ID, WireType(e.Event), key.Tenant, key.User} {
 		data = append(append(data, s...), 0)
 	}
 	return data

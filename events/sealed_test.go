@@ -33,8 +33,8 @@ func TestSealAndOpen(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		opened, err := Open(read, sampleKey)
-		if plain, openErr := Open(sample, sampleKey); err != nil || openErr != nil || !reflect.DeepEqual(opened, plain) {
+		opened, err := Decoder{}.Opener(sampleKey).Open(read)
+		if plain, openErr := (Decoder{}).Opener(sampleKey).Open(sample); err != nil || openErr != nil || !reflect.DeepEqual(opened, plain) {
 			t.Errorf("%s: sealed and opened it is %+v, %v", name, opened, err)
 		}
 		if again, err := Seal(sealed, sampleKey); err != nil || !reflect.DeepEqual(again, sealed) {
@@ -80,7 +80,7 @@ func TestOpenRefuses(t *testing.T) {
 		"cut short":  {change(func(_ *Envelope, r *Refreshed) { r.Sealed.Data = r.Sealed.Data[:8] }), sampleKey},
 		"not base64": {change(func(_ *Envelope, r *Refreshed) { r.Sealed.Data = "%" }), sampleKey},
 	} {
-		if got, err := Open(tt.fact, tt.key); !errors.Is(err, ErrNotOpened) || !reflect.DeepEqual(got, tt.fact) {
+		if got, err := (Decoder{}).Opener(tt.key).Open(tt.fact); !errors.Is(err, ErrNotOpened) || !reflect.DeepEqual(got, tt.fact) {
 			t.Errorf("%s: opened to %+v, %v", name, got, err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestAKeyDoesNotPrintItsSecret(t *testing.T) {
 // it is bound to, would lose every history.
 func TestWhatWasSealedOnceOpens(t *testing.T) {
 	t.Parallel()
-	opened, err := Open(samples()["session.refreshed.v1.sealed"], sampleKey)
+	opened, err := Decoder{}.Opener(sampleKey).Open(samples()["session.refreshed.v1.sealed"])
 	if err != nil {
 		t.Fatal(err)
 	}

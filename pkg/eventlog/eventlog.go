@@ -13,6 +13,7 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/posse-pos/posse/events"
@@ -102,8 +103,7 @@ type Selection struct {
 	// From and UpTo are the first and the last sequence to return. 0 means the
 	// first, and the last, that there is.
 	From, UpTo uint64
-	// Limit is the most messages to return, at least 1. Fewer may come; Pending
-	// says whether any are left.
+	// Limit is the most messages in a page, at least 1. Fewer may come, and none.
 	Limit int
 }
 
@@ -140,11 +140,13 @@ type Reader interface {
 
 // Selector reads a part of the history.
 type Selector interface {
-	// Select returns facts of the users' histories, in the order of the log. The
-	// log itself leaves out those of other tenants and users. A message that is not
-	// an event comes out as an events.Unknown without a type: who reads the history
-	// has to see that it is there.
-	Select(ctx context.Context, selection Selection) (Batch, error)
+	// Scan reads facts of the users' histories, in the order of the log, page by
+	// page, to the end that the selection has when it is reached. The log itself
+	// leaves out those of other tenants and users. A message that is not an event
+	// comes out as an events.Unknown without a type: who reads the history has to see
+	// that it is there. An error is the last that is said; a scan from behind the last
+	// page goes on.
+	Scan(ctx context.Context, selection Selection) iter.Seq2[Batch, error]
 	// SequenceAt returns the sequence of the first message of a stream that was
 	// stored at a moment or later, and the one after the last if there is none.
 	SequenceAt(ctx context.Context, stream string, moment time.Time) (uint64, error)

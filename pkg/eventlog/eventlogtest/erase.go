@@ -75,7 +75,7 @@ func (s *suite) everyRead(user string) map[string]string {
 	}
 	return map[string]string{
 		"User":   names(s.user(user, 0)),
-		"Select": names(s.selected(eventlog.Selection{Tenant: tenant, User: user, Limit: 2})),
+		"Scan":   names(s.selected(eventlog.Selection{Tenant: tenant, User: user, Limit: 2})),
 		"Read":   names(only(read.Events)),
 		"Follow": names(only(s.followed(eventlog.FollowConfig{}))),
 	}

@@ -8,24 +8,25 @@ import (
 	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
-// selected reads a selection page by page.
-func (s *suite) selected(selection eventlog.Selection) []eventlog.Recorded {
-	s.t.Helper()
+// Selected reads all of a selection, and holds its pages to what is said of them.
+func Selected(t testing.TB, log eventlog.Selector, selection eventlog.Selection) []eventlog.Recorded {
+	t.Helper()
 	var all []eventlog.Recorded
-	for {
-		batch, err := s.Log.Select(s.ctx, selection)
+	for batch, err := range log.Scan(t.Context(), selection) {
 		if err != nil {
-			s.t.Fatalf("select %+v: %v", selection, err)
+			t.Fatalf("scan %+v: %v", selection, err)
 		}
-		if len(batch.Events) > 0 && batch.End.ID != batch.Events[len(batch.Events)-1].ID {
-			s.t.Fatalf("a page that ends with %q says that it ends at %+v", batch.Events[len(batch.Events)-1].ID, batch.End)
+		if n := len(batch.Events); n > selection.Limit || n > 0 && batch.End.ID != batch.Events[n-1].ID {
+			t.Fatalf("a page of %d, of at most %d, says that it ends at %+v", n, selection.Limit, batch.End)
 		}
 		all = append(all, batch.Events...)
-		if batch.Pending == 0 {
-			return all
-		}
-		selection.From = batch.End.Sequence + 1
 	}
+	return all
+}
+
+func (s *suite) selected(selection eventlog.Selection) []eventlog.Recorded {
+	s.t.Helper()
+	return Selected(s.t, s.Log, selection)
 }
 
 func testSelect(t *testing.T, s *suite) {
@@ -51,8 +52,12 @@ func testSelect(t *testing.T, s *suite) {
 	s.wantIDs(s.selected(eventlog.Selection{Tenant: tenant, User: "ann", From: 2, UpTo: 7, Limit: 2}), ann[1:4]...)
 	s.wantIDs(s.selected(eventlog.Selection{Tenant: "nobody's", Limit: 7}))
 	s.wantIDs(s.selected(eventlog.Selection{From: 2*rounds + 2, Limit: 7}))
-	if _, err := s.Log.Select(s.ctx, eventlog.Selection{}); err == nil {
-		t.Fatal("a selection of no messages was no error")
+	s.wantIDs(s.selected(eventlog.Selection{Limit: 2}), append(everybody, elsewhere)...) // in many pages
+	s.wantIDs(s.selected(eventlog.Selection{Tenant: tenant, User: "ann", From: 2, UpTo: 55, Limit: 1}), ann[1:28]...)
+	for _, err := range s.Log.Scan(s.ctx, eventlog.Selection{}) {
+		if err == nil {
+			t.Fatal("a selection of no messages was no error")
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -50,6 +51,7 @@ type feed struct {
 	name     string
 	logger   *slog.Logger
 	position eventlog.Position // of the last message delivered
+	filter   string            // subject; "" means all of the stream
 	prefetch int
 
 	messages   jetstream.MessagesContext // nil while closed
@@ -94,12 +96,51 @@ func (f *feed) next(ctx context.Context) (*jetstream.RawStreamMsg, uint64, error
 	}, meta.NumPending, nil
 }
 
+// page is a run of messages, and how many the server has behind them.
+type page struct {
+	messages []*jetstream.RawStreamMsg
+	pending  uint64
+}
+
+// pages returns what the consumer has, in pages of so many messages at most, up to the
+// end or an error. What came before an error is given first.
+func (f *feed) pages(ctx context.Context, limit int) iter.Seq2[page, error] {
+	return func(yield func(page, error) bool) {
+		for {
+			p, err := f.page(ctx, limit)
+			if len(p.messages) > 0 && !yield(p, nil) || err == nil && p.pending == 0 {
+				return
+			}
+			if err != nil {
+				yield(page{}, err)
+				return
+			}
+		}
+	}
+}
+
+// page returns the next messages. With an error they are those that came before it.
+func (f *feed) page(ctx context.Context, limit int) (page, error) {
+	p := page{messages: make([]*jetstream.RawStreamMsg, 0, limit)}
+	for size := 0; len(p.messages) < limit && size < pageBytes; {
+		m, pending, err := f.next(ctx)
+		if err != nil {
+			return p, err
+		}
+		p.messages, p.pending, size = append(p.messages, m), pending, size+len(m.Data)
+		if pending == 0 {
+			break
+		}
+	}
+	return p, nil
+}
+
 // hasHole reports whether messages of POS_SESSIONS are missing before this one.
 // The position is then checked again, which finds a log that lost its
 // beginning. If it did not, an operator removed messages by force: that is
 // logged and gone past, for there is no way to mend it.
 func (f *feed) hasHole(next uint64) bool {
-	if f.position.Stream != events.StreamSessions || next == f.position.Sequence+1 {
+	if f.position.Stream != events.StreamSessions || f.filter != "" || next == f.position.Sequence+1 {
 		return false
 	}
 	if f.verified != f.position.Sequence {

@@ -79,8 +79,10 @@ func (f *feed) open(ctx context.Context) error {
 func (f *feed) subscribe(ctx context.Context) error {
 	ctx, cancel := bounded(ctx, consumerWait)
 	defer cancel()
+	name := events.EncodeToken(f.name) + "_" + nuid.Next()
 	consumer, err := f.log.js.CreateConsumer(ctx, f.position.Stream, jetstream.ConsumerConfig{
-		Name:              events.EncodeToken(f.name) + "_" + nuid.Next(),
+		Name:              name,
+		FilterSubject:     f.filter,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       f.position.Sequence + 1,
 		AckPolicy:         jetstream.AckNonePolicy,
@@ -92,7 +94,7 @@ func (f *feed) subscribe(ctx context.Context) error {
 		return fmt.Errorf("%w: stream %s does not exist", eventlog.ErrNotFound, f.position.Stream)
 	}
 	if err != nil {
-		return fmt.Errorf("create consumer: %w", err)
+		return fmt.Errorf("create consumer: %w", f.log.asked(f.createSubject(name), err))
 	}
 	f.messages, err = consumer.Messages(
 		jetstream.PullMaxMessages(f.prefetch), jetstream.PullExpiry(pullExpiry), jetstream.PullHeartbeat(pullHeartbeat))
@@ -101,4 +103,13 @@ func (f *feed) subscribe(ctx context.Context) error {
 	}
 	f.consumer, f.delivered = consumer.CachedInfo().Name, 0
 	return nil
+}
+
+// createSubject is on what a consumer is asked for, behind the API's prefix.
+func (f *feed) createSubject(name string) string {
+	subject := "CONSUMER.CREATE." + f.position.Stream + "." + name
+	if f.filter != "" {
+		subject += "." + f.filter
+	}
+	return subject
 }

@@ -36,7 +36,8 @@ type keys struct {
 type knownKey struct {
 	events.PersonalKey
 
-	until time.Time
+	opener events.Opener
+	until  time.Time
 }
 
 func newKeys(l *Log) *keys {
@@ -73,8 +74,8 @@ func (k *keys) seal(ctx context.Context, facts []events.Envelope) ([]events.Enve
 // current returns a user's key of a quarter, and makes it if there is none.
 func (k *keys) current(ctx context.Context, who events.Key, quarter string) (events.PersonalKey, error) {
 	subject := events.KeySubject(who.Tenant, quarter, who.User)
-	if key, ok := k.get(subject); ok {
-		return key, nil
+	if known, ok := k.get(subject); ok {
+		return known.PersonalKey, nil
 	}
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry
@@ -139,16 +140,18 @@ func (k *keys) make(ctx context.Context, subject, quarter string) (events.Person
 
 func isConflict(err error) bool { return hasCode(err, codeConflict, codeConflictInFlight) }
 
-func (k *keys) get(subject string) (events.PersonalKey, bool) {
+func (k *keys) get(subject string) (knownKey, bool) {
 	known, ok := k.known.Get(subject)
 	if !ok || !time.Now().Before(known.until) || k.destroyed.Contains(known.ID) {
-		return events.PersonalKey{}, false
+		return knownKey{}, false
 	}
-	return known.PersonalKey, true
+	return known, true
 }
 
-func (k *keys) keep(subject string, key events.PersonalKey) {
-	k.known.Add(subject, knownKey{key, time.Now().Add(keyLife)})
+func (k *keys) keep(subject string, key events.PersonalKey) knownKey {
+	known := knownKey{key, decoder.Opener(key), time.Now().Add(keyLife)}
+	k.known.Add(subject, known)
+	return known
 }
 
 // note remembers which keys the facts say are destroyed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,6 +66,8 @@ type Log struct {
 	keys    *keys
 	// replicated says that reads may be answered by a server that lags.
 	replicated bool
+	// deniedConsumer says that the user may not make one to scan with.
+	deniedConsumer atomic.Bool
 }
 
 var (

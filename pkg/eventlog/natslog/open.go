@@ -34,40 +34,43 @@ func (k *keys) openAll(ctx context.Context, facts []eventlog.Recorded) error {
 // log, for what an events.Forgotten names is not opened behind it. Errors:
 // eventlog.ErrUnavailable, and then nothing is opened.
 func (k *keys) open(ctx context.Context, facts []eventlog.Recorded) error {
-	found, missing := k.needed(facts)
-	if err := k.fetch(ctx, missing, found); err != nil {
+	openers, missing := k.needed(facts)
+	if err := k.fetch(ctx, missing, openers); err != nil {
 		return err
 	}
 	var opening []sealedFact
 	for i := range facts {
 		if forgotten, ok := facts[i].Event.(events.Forgotten); ok {
 			k.forget(forgotten)
+			for _, id := range forgotten.Keys {
+				delete(openers, id)
+			}
 			continue
 		}
 		id := events.SealedWith(facts[i].Event)
 		if id == "" {
 			continue
 		}
-		key := found[subjectOfKey(facts[i].Event, id)]
-		if key.ID != id || k.destroyed.Contains(id) {
+		opener, ok := openers[id]
+		if !ok {
 			k.destroyed.Add(id, struct{}{}) // ids do not come back
 			k.log.metrics.unopened.WithLabelValues("destroyed").Inc()
 			continue
 		}
-		opening = append(opening, sealedFact{&facts[i], key})
+		opening = append(opening, sealedFact{&facts[i], opener})
 	}
-	together(opening, func(sealed sealedFact) { k.openOne(sealed.fact, sealed.key) })
+	together(opening, func(sealed sealedFact) { k.openOne(sealed.fact, sealed.opener) })
 	return nil
 }
 
-// sealedFact is a fact and the key that opens it.
+// sealedFact is a fact and what opens it.
 type sealedFact struct {
-	fact *eventlog.Recorded
-	key  events.PersonalKey
+	fact   *eventlog.Recorded
+	opener events.Opener
 }
 
-func (k *keys) openOne(fact *eventlog.Recorded, key events.PersonalKey) {
-	opened, err := events.Open(fact.Envelope, key)
+func (k *keys) openOne(fact *eventlog.Recorded, opener events.Opener) {
+	opened, err := opener.Open(fact.Envelope)
 	if err != nil {
 		k.log.metrics.unopened.WithLabelValues("broken").Inc()
 		k.log.logger.Error("personal data of a fact does not open", "stream", fact.Stream, "sequence", fact.Sequence, "error", err)
@@ -76,30 +79,28 @@ func (k *keys) openOne(fact *eventlog.Recorded, key events.PersonalKey) {
 	fact.Envelope = opened
 }
 
-// needed returns the keys by subject that are needed and known, and the subjects of
-// those that are needed and not known with the id that is looked for there: "" for
-// several.
-func (k *keys) needed(facts []eventlog.Recorded) (found map[string]events.PersonalKey, missing map[string]string) {
-	found, missing = map[string]events.PersonalKey{}, map[string]string{}
+// needed returns what opens the facts, by the ids of the keys, where it is known, and
+// the subjects of the other keys by id.
+func (k *keys) needed(facts []eventlog.Recorded) (openers map[string]events.Opener, missing map[string]string) {
+	openers, missing = map[string]events.Opener{}, map[string]string{}
+	seen := ""
 	for i := range facts {
 		id := events.SealedWith(facts[i].Event)
-		if id == "" || k.destroyed.Contains(id) {
+		if id == "" || id == seen {
+			continue
+		}
+		seen = id
+		if _, ok := openers[id]; ok || missing[id] != "" || k.destroyed.Contains(id) {
 			continue
 		}
 		subject := subjectOfKey(facts[i].Event, id)
-		if found[subject].ID == id {
+		if known, ok := k.get(subject); ok && known.ID == id {
+			openers[id] = known.opener
 			continue
 		}
-		if key, ok := k.get(subject); ok && key.ID == id {
-			found[subject] = key
-			continue
-		}
-		if other, ok := missing[subject]; ok && other != id {
-			id = ""
-		}
-		missing[subject] = id
+		missing[id] = subject
 	}
-	return found, missing
+	return openers, missing
 }
 
 func subjectOfKey(e events.Event, id string) string {
@@ -107,23 +108,25 @@ func subjectOfKey(e events.Event, id string) string {
 	return events.KeySubject(who.Tenant, events.QuarterOfKey(id), who.User)
 }
 
-// fetch adds the keys on some subjects to those that are found, and keeps them. Where
-// a replica has not the one that is looked for, the leader is asked, since a replica
-// may lag.
-func (k *keys) fetch(ctx context.Context, subjects map[string]string, found map[string]events.PersonalKey) error {
-	for some := range slices.Chunk(slices.Collect(maps.Keys(subjects)), keysAtOnce) {
+// fetch adds to the openers those of the keys that are missing, subjects by id, where
+// the keys are still there, and keeps them. Where a replica has not the one that is
+// looked for, the leader is asked, since a replica may lag.
+func (k *keys) fetch(ctx context.Context, missing map[string]string, openers map[string]events.Opener) error {
+	subjects := slices.Compact(slices.Sorted(maps.Values(missing)))
+	found := make(map[string]events.PersonalKey, len(subjects))
+	for some := range slices.Chunk(subjects, keysAtOnce) {
 		if err := k.fetchSome(ctx, some, found); err != nil {
 			return err
 		}
 	}
-	for subject, id := range subjects {
+	for id, subject := range missing {
 		if found[subject].ID != id {
 			if err := k.confirm(ctx, subject, found); err != nil {
 				return err
 			}
 		}
-		if key, ok := found[subject]; ok {
-			k.keep(subject, key)
+		if key := found[subject]; key.ID == id {
+			openers[id] = k.keep(subject, key).opener
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/eventlogtest"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
 )
@@ -71,11 +72,11 @@ func TestPermissionsSuffice(t *testing.T) {
 	if err != nil {
 		t.Fatalf("open as reader: %v", err)
 	}
-	batch, err := reader.Select(t.Context(), eventlog.Selection{Tenant: "shop", User: "ann", Limit: 10})
-	if err != nil || len(batch.Events) != 3 {
-		t.Fatalf("select: %d facts, %v; want 3", len(batch.Events), err)
+	facts := eventlogtest.Selected(t, reader, eventlog.Selection{Tenant: "shop", User: "ann", Limit: 10})
+	if len(facts) != 3 {
+		t.Fatalf("a reader is given %d facts; want 3", len(facts))
 	}
-	if first, err := reader.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
+	if first, err := reader.SequenceAt(t.Context(), events.StreamSessions, facts[0].Time); err != nil || first != 1 {
 		t.Fatalf("the first message is at %d, %v", first, err)
 	}
 }

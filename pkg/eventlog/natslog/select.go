@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -13,23 +14,59 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/readahead"
 )
 
-// Select returns facts of the users' histories; see eventlog.Selector. It makes no
-// consumer: each call is a batched direct get with the subject as its filter. On
-// replicated streams the end that a replica answers with is compared with the
-// leader's, so that a replica that lags hides nothing.
-func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlog.Batch, error) {
-	if selection.Limit < 1 {
-		return eventlog.Batch{}, fmt.Errorf("natslog: selection of %d messages, want at least 1", selection.Limit)
+// longScan is how many pages have to be left for a consumer to be worth making.
+const longScan = 10
+
+// Scan reads a selection; see eventlog.Selector. Each page is a batched direct get
+// with the subject as its filter. On replicated streams the end that a replica answers
+// with is compared with the leader's, so that a replica that lags hides nothing. Where
+// many pages are left and the user may make a consumer, one reads them, which takes
+// the server and its client a third of the work, and what is behind it is read page by
+// page again.
+func (l *Log) Scan(ctx context.Context, selection eventlog.Selection) iter.Seq2[eventlog.Batch, error] {
+	return func(yield func(eventlog.Batch, error) bool) {
+		if selection.Limit < 1 {
+			yield(eventlog.Batch{}, fmt.Errorf("natslog: selection of %d messages a page, want at least 1", selection.Limit))
+			return
+		}
+		s := selecting{
+			stream: events.StreamSessions, subject: events.SessionsSubject(selection.Tenant, selection.User),
+			from: max(selection.From, 1), upTo: selection.UpTo, limit: min(selection.Limit, pageSize),
+		}
+		l.scan(ctx, &s, yield)
 	}
-	state, err := l.State(ctx, events.StreamSessions)
+}
+
+// selecting is one Scan under way.
+type selecting struct {
+	stream     string
+	subject    string
+	from, upTo uint64
+	limit      int
+}
+
+func (l *Log) scan(ctx context.Context, s *selecting, yield func(eventlog.Batch, error) bool) {
+	for {
+		batch, err := l.selectPage(ctx, *s)
+		if !yield(batch, err) || err != nil || batch.Pending == 0 {
+			return
+		}
+		s.from = batch.End.Sequence + 1
+		if batch.Pending > uint64(longScan*s.limit) && !l.deniedConsumer.Load() {
+			if !l.scanLong(ctx, s, batch.End, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (l *Log) selectPage(ctx context.Context, s selecting) (eventlog.Batch, error) {
+	state, err := l.State(ctx, s.stream)
 	if err != nil {
 		return eventlog.Batch{}, err
-	}
-	s := selecting{
-		stream: events.StreamSessions, subject: events.SessionsSubject(selection.Tenant, selection.User),
-		from: max(selection.From, 1), upTo: selection.UpTo, limit: min(selection.Limit, pageSize),
 	}
 	if s.upTo == 0 {
 		s.upTo = state.Last
@@ -38,16 +75,40 @@ func (l *Log) Select(ctx context.Context, selection eventlog.Selection) (eventlo
 	if err != nil {
 		return eventlog.Batch{}, err
 	}
-	batch := selectedBatch(s, state, messages, pending)
+	batch := selectedBatch(s, state.Created, messages, pending)
 	return batch, l.keys.open(ctx, batch.Events)
 }
 
-// selecting is one Select under way.
-type selecting struct {
-	stream     string
-	subject    string
-	from, upTo uint64
-	limit      int
+// scanLong reads through a consumer as far as it goes, and reports whether somebody
+// wants more. What goes wrong is no error here: the next page says what it is.
+func (l *Log) scanLong(ctx context.Context, s *selecting, after eventlog.Position, yield func(eventlog.Batch, error) bool) bool {
+	f := newFeed(l, "scan", after, 4*s.limit)
+	if s.subject != events.SubjectSessions {
+		f.filter = s.subject
+	}
+	if err := f.open(ctx); err != nil {
+		l.deniedConsumer.Store(errors.Is(err, ErrDenied))
+		return true
+	}
+	defer f.close(ctx)
+	for p, err := range readahead.One(ctx, func(ctx context.Context) iter.Seq2[page, error] { return f.pages(ctx, s.limit) }) {
+		if err != nil {
+			return true
+		}
+		batch := selectedBatch(*s, after.Created, p.messages, p.pending)
+		if err := l.keys.open(ctx, batch.Events); err != nil {
+			yield(batch, err)
+			return false
+		}
+		s.from = batch.End.Sequence + 1
+		if !yield(batch, nil) {
+			return false
+		}
+		if batch.Pending == 0 {
+			return true
+		}
+	}
+	return true
 }
 
 func (l *Log) selected(ctx context.Context, s selecting) (messages []*jetstream.RawStreamMsg, pending uint64, err error) {
@@ -78,19 +139,20 @@ func (l *Log) selected(ctx context.Context, s selecting) (messages []*jetstream.
 
 // selectedBatch cuts what lies beyond the selection. A page that is not cut and has
 // something behind it may still be the last one; then the next is empty.
-func selectedBatch(s selecting, state eventlog.State, messages []*jetstream.RawStreamMsg, pending uint64) eventlog.Batch {
+func selectedBatch(s selecting, created time.Time, messages []*jetstream.RawStreamMsg, pending uint64) eventlog.Batch {
 	batch := eventlog.Batch{
 		Pending: pending,
-		End:     eventlog.Position{Stream: events.StreamSessions, Created: state.Created, Sequence: s.from - 1},
+		End:     eventlog.Position{Stream: s.stream, Created: created, Sequence: s.from - 1},
 	}
 	for i, m := range messages {
-		if m.Sequence > s.upTo {
+		if s.upTo != 0 && m.Sequence > s.upTo {
 			batch.Pending, messages = 0, messages[:i]
 			break
 		}
 	}
 	if len(messages) > 0 {
-		batch.End = positionAt(events.StreamSessions, state, messages[len(messages)-1])
+		last := messages[len(messages)-1]
+		batch.End.Sequence, batch.End.ID = last.Sequence, idOf(last.Header)
 	}
 	batch.Events = decodeAll(messages)
 	return batch

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -340,7 +341,19 @@ func (e *endless) State(context.Context, string) (eventlog.State, error) {
 	return eventlog.State{Created: moment, First: 1, Last: 1 << 40}, nil
 }
 
-func (e *endless) Select(ctx context.Context, selection eventlog.Selection) (eventlog.Batch, error) {
+func (e *endless) Scan(ctx context.Context, selection eventlog.Selection) iter.Seq2[eventlog.Batch, error] {
+	return func(yield func(eventlog.Batch, error) bool) {
+		for {
+			batch, err := e.page(ctx, selection)
+			if !yield(batch, err) || err != nil {
+				return
+			}
+			selection.From = batch.End.Sequence + 1
+		}
+	}
+}
+
+func (e *endless) page(ctx context.Context, selection eventlog.Selection) (eventlog.Batch, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.read++

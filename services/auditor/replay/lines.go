@@ -29,16 +29,19 @@ type Lines struct {
 
 var _ Sink = (*Lines)(nil)
 
+// lineBuffer is how many bytes go out at once.
+const lineBuffer = 64 << 10
+
 // NewLines writes to a stream, such as a pipe. What a killed replay wrote after its
 // last Commit cannot be taken back there.
 func NewLines(encoder Encoder, w io.Writer) *Lines {
-	return &Lines{encoder: encoder, out: bufio.NewWriter(w)}
+	return &Lines{encoder: encoder, out: bufio.NewWriterSize(w, lineBuffer)}
 }
 
 // NewFileLines writes to a file, which Begin cuts to what was committed. Closing it is
 // the caller's.
 func NewFileLines(encoder Encoder, file *os.File) *Lines {
-	return &Lines{encoder: encoder, out: bufio.NewWriter(file), file: file}
+	return &Lines{encoder: encoder, out: bufio.NewWriterSize(file, lineBuffer), file: file}
 }
 
 // Begin implements Sink.

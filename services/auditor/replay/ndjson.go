@@ -2,9 +2,13 @@ package replay
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
@@ -16,39 +20,53 @@ type NDJSON struct{}
 
 var _ Encoder = NDJSON{}
 
-// jsonFact is a line. What a message lacks that is not an event is left out.
-type jsonFact struct {
-	Sequence uint64    `json:"sequence"`
-	Stored   time.Time `json:"stored"`
-	ID       string    `json:"id,omitempty"`
-	Type     string    `json:"type,omitempty"`
-	Source   string    `json:"source,omitempty"`
-	Time     time.Time `json:"time,omitzero"`
-	// Subject is of messages that posse does not know.
-	Subject string `json:"subject,omitempty"`
-	Event   any    `json:"event,omitempty"`
-	// Data is the payload of a message that is not JSON, in base64.
-	Data []byte `json:"data_base64,omitempty"`
-}
-
 // Header implements Encoder.
 func (NDJSON) Header() string { return "" }
 
-// Append implements Encoder.
+// Append implements Encoder. What a message lacks that is not an event is left out.
+// The members around the event are written one by one, which takes half the time of
+// an encoder that finds out about them.
 func (NDJSON) Append(line []byte, fact eventlog.Recorded) ([]byte, error) {
-	object := jsonFact{
-		Sequence: fact.Sequence, Stored: fact.Time, ID: fact.ID,
-		Type: events.WireType(fact.Event), Source: fact.Source, Time: fact.Envelope.Time, Event: fact.Event,
+	line = strconv.AppendUint(append(line, `{"sequence":`...), fact.Sequence, 10)
+	line = appendTime(line, "stored", fact.Time)
+	line = appendText(line, "id", fact.ID)
+	line = appendText(line, "type", events.WireType(fact.Event))
+	line = appendText(line, "source", fact.Source)
+	line = appendTime(line, "time", fact.Envelope.Time)
+	line, err := appendEvent(line, fact.Event)
+	return append(line, "}\n"...), err
+}
+
+func appendEvent(line []byte, event events.Event) ([]byte, error) {
+	unknown, ok := event.(events.Unknown)
+	if !ok {
+		line, err := appendJSON(append(line, `,"event":`...), event)
+		return bytes.TrimSuffix(line, []byte("\n")), err
 	}
-	if unknown, ok := fact.Event.(events.Unknown); ok {
-		object.Subject, object.Event = unknown.Message.Subject, nil
-		if payload, ok := compactJSON(unknown.Message.Data); ok {
-			object.Event = payload
-		} else {
-			object.Data = unknown.Message.Data
-		}
+	line = appendText(line, "subject", unknown.Message.Subject)
+	if payload, ok := compactJSON(unknown.Message.Data); ok {
+		return append(append(line, `,"event":`...), payload...), nil
 	}
-	return appendJSON(line, object)
+	return appendText(line, "data_base64", base64.StdEncoding.EncodeToString(unknown.Message.Data)), nil
+}
+
+// appendText appends a member that is not empty, behind another.
+func appendText(line []byte, name, value string) []byte {
+	if value == "" {
+		return line
+	}
+	line = append(append(append(line, `,"`...), name...), `":`...)
+	line, _ = jsontext.AppendQuote(line, value) // what is not UTF-8 is replaced as encoding/json does
+	return line
+}
+
+// appendTime appends a moment that is known, behind another member.
+func appendTime(line []byte, name string, t time.Time) []byte {
+	if t.IsZero() {
+		return line
+	}
+	line = append(append(append(line, `,"`...), name...), `":"`...)
+	return append(t.AppendFormat(line, time.RFC3339Nano), '"')
 }
 
 // compactJSON returns a payload on one line, if it is JSON.

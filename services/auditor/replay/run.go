@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/readahead"
 )
 
 const (
 	pageSize = 1000
+	// commitEvery is how many facts at most are looked at between two commits.
+	commitEvery = 4 * pageSize
 	// pollInterval is how often a replay that follows looks for more.
 	pollInterval = 250 * time.Millisecond
 	// patience is how long a replay that does not follow waits for a log that is
@@ -113,6 +117,7 @@ type running struct {
 	state State
 	first uint64
 	at    eventlog.Position // of the last message that was looked at
+	open  int               // facts that were looked at since the last commit
 }
 
 func (r *running) prepare(ctx context.Context) error {
@@ -223,25 +228,20 @@ func (r *running) checkID(ctx context.Context, position eventlog.Position) error
 
 // read takes page after page. While it writes one, the next is read.
 func (r *running) read(ctx context.Context) error {
-	ahead := readAhead{running: r}
-	defer ahead.end()
 	for !r.satisfied() {
-		batch, err := ahead.next(ctx)
-		if err != nil {
-			return err
-		}
-		more := batch.Pending > 0
-		if more {
-			ahead.begin(ctx, batch.End.Sequence+1)
-		}
-		if err := r.take(batch); err != nil {
-			return err
-		}
-		if r.Progress != nil {
-			r.Progress(r.progress())
-		}
-		if more {
-			continue
+		for batch, err := range readahead.One(ctx, r.pages) {
+			if err != nil {
+				return errors.Join(err, r.commitPages())
+			}
+			if err := r.take(batch); err != nil {
+				return err
+			}
+			if r.Progress != nil {
+				r.Progress(r.progress())
+			}
+			if r.satisfied() {
+				break
+			}
 		}
 		if !r.Query.Follow {
 			break
@@ -253,48 +253,27 @@ func (r *running) read(ctx context.Context) error {
 	return r.finish()
 }
 
-// readAhead reads at most one page before it is asked for.
-type readAhead struct {
-	*running
-
-	cancel context.CancelFunc
-	page   chan page // of the one under way; nil if none is
-}
-
-// page is what reading one came to.
-type page struct {
-	batch eventlog.Batch
-	err   error
-}
-
-// begin begins to read the page from a sequence on.
-func (a *readAhead) begin(ctx context.Context, from uint64) {
-	selection := a.selection(from)
-	ctx, a.cancel = context.WithCancel(ctx)
-	read := make(chan page, 1)
-	a.page = read
-	go func() {
-		batch, err := retry(ctx, a.Config, func() (eventlog.Batch, error) { return a.Log.Select(ctx, selection) })
-		read <- page{batch, err}
-	}()
-}
-
-// next returns the page that was begun, or else the one behind what was taken.
-func (a *readAhead) next(ctx context.Context) (eventlog.Batch, error) {
-	if a.page == nil {
-		a.begin(ctx, a.at.Sequence+1)
-	}
-	read := <-a.page
-	a.cancel()
-	a.page = nil
-	return read.batch, read.err
-}
-
-// end gives up what was begun, and waits for that.
-func (a *readAhead) end() {
-	if a.page != nil {
-		a.cancel()
-		<-a.page
+// pages reads what lies behind what was taken, to the end that the log has now. A log
+// that is away for a while is read on where it was left.
+func (r *running) pages(ctx context.Context) iter.Seq2[eventlog.Batch, error] {
+	return func(yield func(eventlog.Batch, error) bool) {
+		from := r.at.Sequence + 1
+		next, stop := iter.Pull2(r.Log.Scan(ctx, r.selection(from)))
+		defer func() { stop() }() //nolint:gocritic // stop changes
+		for {
+			more := true
+			batch, err := retry(ctx, r.Config, func() (batch eventlog.Batch, err error) {
+				if batch, err, more = next(); err != nil {
+					stop()
+					next, stop = iter.Pull2(r.Log.Scan(ctx, r.selection(from)))
+				}
+				return batch, err
+			})
+			if !more || !yield(batch, err) || err != nil {
+				return
+			}
+			from = batch.End.Sequence + 1
+		}
 	}
 }
 
@@ -325,7 +304,15 @@ func (r *running) take(batch eventlog.Batch) error {
 			break
 		}
 	}
-	if len(batch.Events) == 0 || !r.Sink.PerPage() {
+	if r.open += len(batch.Events); batch.Pending > 0 && r.open < commitEvery {
+		return nil
+	}
+	return r.commitPages()
+}
+
+// commitPages commits what was looked at, for a sink that takes it anywhere.
+func (r *running) commitPages() error {
+	if r.open == 0 || !r.Sink.PerPage() {
 		return nil
 	}
 	return r.commit()
@@ -350,7 +337,7 @@ func (r *running) commit() error {
 	if err != nil {
 		return err
 	}
-	r.state.Position, r.state.Size = r.at, size
+	r.state.Position, r.state.Size, r.open = r.at, size, 0
 	return r.State.save(r.state)
 }
 

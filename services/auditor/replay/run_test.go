@@ -12,6 +12,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/eventlogtest"
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
@@ -49,11 +50,8 @@ func TestFilters(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	r.history(2)
-	facts, err := r.log.Select(r.ctx, eventlog.Selection{Limit: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stored := func(sequence uint64) time.Time { return facts.Events[sequence-1].Time }
+	facts := eventlogtest.Selected(t, r.log, eventlog.Selection{Limit: 100})
+	stored := func(sequence uint64) time.Time { return facts[sequence-1].Time }
 	for name, c := range map[string]struct {
 		query replay.Query
 		want  []uint64

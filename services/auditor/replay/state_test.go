@@ -60,14 +60,14 @@ func (r *resumable) write(path, data string) {
 func TestResumeAfterAnyLine(t *testing.T) {
 	t.Parallel()
 	base := setup(t)
-	base.history(600) // four pages
+	base.history(1500) // nine pages, of which four are committed at once
 	query := replay.Query{Tenant: "shop"}
 	want := base.replay(query, replay.NDJSON{})
 	for range 10 {
 		r := &resumable{rig: base, dir: t.TempDir()}
 		kills := 0
 		for {
-			left := rand.IntN(2500)
+			left := rand.IntN(8000)
 			err := r.run(query, encoderFunc(func(line []byte, fact eventlog.Recorded) ([]byte, error) {
 				left--
 				if left < 0 {

@@ -17,6 +17,7 @@ import (
 type history struct {
 	users, facts int // facts of each user
 	since        time.Time
+	sealed       bool // as a recorder stores it, with a key for each user
 }
 
 func (h history) user(i int) string { return "user-" + strconv.Itoa(i) }
@@ -27,19 +28,60 @@ func (h history) user(i int) string { return "user-" + strconv.Itoa(i) }
 func (h history) write(ctx context.Context, js jetstream.JetStream, first, last int) error {
 	users := events.MaxActiveSessions / h.facts // of one batch
 	return shared((last-first+users-1)/users, 4, func(batch int) error {
-		var messages []*nats.Msg
-		for user := first + batch*users; user < min(first+(batch+1)*users, last); user++ {
-			for _, fact := range h.factsOf(user) {
-				m, err := events.Encode(fact)
-				if err != nil {
-					return err
-				}
-				messages = append(messages, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
-			}
+		from := first + batch*users
+		facts, err := h.factsOfAll(ctx, js, from, min(from+users, last))
+		if err != nil {
+			return err
 		}
-		_, err := jetstreamext.PublishMsgBatch(ctx, js, messages)
+		messages := make([]*nats.Msg, len(facts))
+		for i, fact := range facts {
+			m, err := events.Encode(fact)
+			if err != nil {
+				return err
+			}
+			messages[i] = &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}
+		}
+		_, err = jetstreamext.PublishMsgBatch(ctx, js, messages)
 		return err
 	})
+}
+
+// factsOfAll are the lives of some users at the same time: the first fact of each, the
+// second of each, and so on.
+func (h history) factsOfAll(ctx context.Context, js jetstream.JetStream, first, last int) ([]events.Envelope, error) {
+	users := last - first
+	facts := make([]events.Envelope, users*h.facts)
+	for user := range users {
+		life := h.factsOf(first + user)
+		if h.sealed {
+			if err := seal(ctx, js, life); err != nil {
+				return nil, err
+			}
+		}
+		for i, fact := range life {
+			facts[i*users+user] = fact
+		}
+	}
+	return facts, nil
+}
+
+// seal encrypts what a user's facts say of the person with a new key, and stores that.
+func seal(ctx context.Context, js jetstream.JetStream, life []events.Envelope) error {
+	key := events.NewPersonalKey(events.Quarter(life[0].Time))
+	data, err := events.EncodeKey(key)
+	if err != nil {
+		return err
+	}
+	who := life[0].Event.SessionKey()
+	if _, err := js.Publish(ctx, events.KeySubject(who.Tenant, key.Quarter(), who.User), data); err != nil {
+		return err
+	}
+	for i := range life {
+		if life[i], err = events.Seal(life[i], key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // factsOf is a user's life: a login, a refresh of it, and so on; every second

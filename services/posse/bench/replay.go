@@ -21,7 +21,8 @@ const (
 )
 
 // measureReplay writes the history as NDJSON, in turn with an ordered consumer that
-// does nothing with what it is given. The server is a process of its own, as it is for
+// does nothing with what it is given. Personal data is sealed, as recorders store it,
+// and the replay opens it. The server is a process of its own, as it is for
 // an auditor.
 func measureReplay(ctx context.Context, r *run) error {
 	rig, err := openBusRig(ctx, r.Dir, volatile)
@@ -30,6 +31,7 @@ func measureReplay(ctx context.Context, r *run) error {
 	}
 	defer rig.close()
 	h := historyOf(r.Events, replayed)
+	h.sealed = true
 	if err := h.write(ctx, rig.conn.JetStream(), 0, h.users); err != nil {
 		return fmt.Errorf("fill the log: %w", err)
 	}

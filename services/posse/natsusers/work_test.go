@@ -7,6 +7,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/eventlog"
+	"github.com/posse-pos/posse/pkg/eventlog/eventlogtest"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
@@ -26,9 +27,8 @@ func TestAnAuditorReadsTheHistory(t *testing.T) {
 	if err != nil || len(batch.Events) != 1 || batch.Pending != 0 {
 		t.Errorf("an auditor reads %d facts, %d pending: %v", len(batch.Events), batch.Pending, err)
 	}
-	batch, err = log.Select(t.Context(), eventlog.Selection{Tenant: "shop", User: "anna", Limit: 10})
-	if err != nil || len(batch.Events) != 1 || batch.Pending != 0 {
-		t.Errorf("an auditor selects %d facts, %d pending: %v", len(batch.Events), batch.Pending, err)
+	if facts := eventlogtest.Selected(t, log, eventlog.Selection{Tenant: "shop", User: "anna", Limit: 10}); len(facts) != 1 {
+		t.Errorf("an auditor selects %d facts", len(facts))
 	}
 	if first, err := log.SequenceAt(t.Context(), events.StreamSessions, batch.Events[0].Time); err != nil || first != 1 {
 		t.Errorf("an auditor finds the first fact at %d: %v", first, err)

@@ -1,0 +1,4 @@
+package natslog
+
+// Decoder is what the log decodes with.
+var Decoder = decoder

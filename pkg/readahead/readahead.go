@@ -1,0 +1,41 @@
+// Package readahead draws from a sequence while what it gave before is used.
+package readahead
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// One returns a sequence that draws from another in a goroutine of its own, one pair
+// further than was asked for. The other is made with a context that ends when no more
+// is wanted, and has to end soon after that; One's does not end before it.
+func One[T any](ctx context.Context, from func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		drawn := make(chan pair[T])
+		var drawing sync.WaitGroup
+		defer drawing.Wait()
+		defer cancel()
+		drawing.Go(func() {
+			defer close(drawn)
+			for value, err := range from(ctx) {
+				select {
+				case drawn <- pair[T]{value, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+		for p := range drawn {
+			if !yield(p.value, p.err) {
+				return
+			}
+		}
+	}
+}
+
+type pair[T any] struct {
+	value T
+	err   error
+}

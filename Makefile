@@ -51,7 +51,7 @@ build: ## build the one binary, bin/posse
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
 	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
-	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
+	@$(MAKE) -k test-race test-plain test-faults test-contract test-torture test-browser
 
 .PHONY: traefik
 traefik: $(TRAEFIK) ## build Traefik, for many minutes, and test its configuration
@@ -94,7 +94,9 @@ BROKEN   := ^TestEachFaultIsFound$$
 FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
 # Benchmarks are not faster for being watched.
 BENCHES  := ^TestBench
-APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)
+# The fault suite waits for half of its time.
+TORTURE  := ^TestTorture$$
+APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)|$(TORTURE)
 
 .PHONY: conformance
 conformance: ## examine gateways by the contract: posse's, the one in Node, and broken ones
@@ -113,6 +115,13 @@ test-faults:
 
 test-contract: $(NODE_GATEWAY)
 	@go test -timeout=20m -run '$(CONTRACT)' ./services/posse/conformance
+
+.PHONY: torture test-torture
+torture: ## break everything at random for 20 minutes, and hold posse to docs/reliability.md
+	@.ci/need postgresql
+	@go run ./services/posse/torture/play $(TORTURE_FLAGS)
+test-torture:
+	@go test -timeout=20m -run '$(TORTURE)' ./services/posse/torture
 
 .PHONY: test-browser
 test-browser:

@@ -23,12 +23,13 @@ const maxSocketDir = 80
 // stopTimeout is how long a server may take to shut down before it is killed.
 const stopTimeout = 20 * time.Second
 
-// Server is a PostgreSQL of our own. It accepts connections on a Unix socket
-// only, without a password.
+// Server is a PostgreSQL of our own. It accepts connections on a Unix socket only,
+// unless it was started WithAddress, without a password.
 type Server struct {
 	dir     string // with data, log and, if short enough, socket
 	owned   bool   // dir is removed with the server
 	sockets string
+	port    string // "" means PostgreSQL's own
 	command *exec.Cmd
 	exited  chan struct{} // closed when the process is gone
 	exit    error         // of the process, when exited is closed
@@ -36,6 +37,7 @@ type Server struct {
 
 type settings struct {
 	fsync bool
+	port  string
 	extra []string
 }
 
@@ -49,6 +51,15 @@ func WithFsync() Option { return func(s *settings) { s.fsync = true } }
 // WithSetting sets a parameter of postgresql.conf.
 func WithSetting(name, value string) Option {
 	return func(s *settings) { s.extra = append(s.extra, "-c", name+"="+value) }
+}
+
+// WithAddress has the server accept connections on a host and a port too, for what
+// lies between it and its clients.
+func WithAddress(host, port string) Option {
+	return func(s *settings) {
+		s.port = port
+		s.extra = append(s.extra, "-c", "listen_addresses="+host, "-c", "port="+port)
+	}
 }
 
 // Start makes a database cluster in dir, or starts the one that is there, and
@@ -70,6 +81,7 @@ func Start(ctx context.Context, dir string, options ...Option) (*Server, error) 
 	for _, option := range options {
 		option(&set)
 	}
+	s.port = set.port
 	if err := s.run(ctx, bin, set); err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
@@ -196,6 +208,9 @@ func (s *Server) tail() string {
 // URL is the address of a database of the server.
 func (s *Server) URL(database string) string {
 	query := url.Values{"host": {s.sockets}, "sslmode": {"disable"}}
+	if s.port != "" {
+		query.Set("port", s.port)
+	}
 	return "postgres://postgres@/" + database + "?" + query.Encode()
 }
 

@@ -1,0 +1,171 @@
+package torture
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Files of a recorded directory.
+const (
+	fileRun        = "run.json"
+	fileOperations = "operations.ndjson"
+	fileFaults     = "faults.ndjson"
+	fileLog        = "log.ndjson"       // the history, as `posse audit replay` writes it
+	fileLogAgain   = "log-again.ndjson" // the same, once more
+	fileModel      = "model.ndjson"     // what each query process shows in the end
+	fileMended     = "mended.ndjson"    // how long each part took to be well again
+	dirWritten     = "written"          // what the processes wrote: logs, metrics, files of NATS
+	// fileDatabase is in it. Names may stand there, tokens may not.
+	fileDatabase = "database"
+)
+
+// Kind is what a client wants.
+type Kind string
+
+// The kinds of operations.
+const (
+	Login        Kind = "login"
+	Refresh      Kind = "refresh"
+	Reuse        Kind = "reuse" // of a refresh token that was redeemed before
+	Terminate    Kind = "terminate"
+	LogoutOthers Kind = "logout_others"
+	LogoutAll    Kind = "logout_all"
+	Request      Kind = "request" // at a till's gateway
+	List         Kind = "list"    // a user's active sessions
+	Trespass     Kind = "trespass"
+)
+
+// Outcome is what is known of an operation.
+type Outcome string
+
+// The outcomes. What was not answered, or with a server's error, is unknown.
+const (
+	OK      Outcome = "ok"
+	Refused Outcome = "refused"
+	Unknown Outcome = "unknown"
+)
+
+// Operation is one call of a client and what came of it. Times are since the run
+// began, by one clock.
+type Operation struct {
+	Kind    Kind          `json:"kind"`
+	Client  string        `json:"client"`
+	Via     string        `json:"via"` // the process that was asked
+	Tenant  string        `json:"tenant"`
+	User    string        `json:"user"`
+	Session string        `json:"session,omitempty"` // of a LogoutOthers the one that is kept
+	Start   time.Duration `json:"start"`
+	End     time.Duration `json:"end"`
+	Outcome Outcome       `json:"outcome"`
+	Status  int           `json:"status,omitempty"` // of HTTP; 0 if nothing came
+	Reason  string        `json:"reason,omitempty"` // of a refusal
+	// Sessions are those that an end says it ended, or that a list shows.
+	Sessions []string `json:"sessions,omitempty"`
+	// Position is the one in the log that the answer speaks of.
+	Position uint64 `json:"position,omitempty"`
+	// Redeemed names a refresh token without being it.
+	Redeemed string `json:"redeemed,omitempty"`
+	// Last says that it came when all was quiet again.
+	Last bool `json:"last,omitempty"`
+}
+
+// Fault is what was broken, and for how long.
+type Fault struct {
+	Step
+
+	Begin time.Duration `json:"begin"`
+	End   time.Duration `json:"end"` // when it was mended
+	Error string        `json:"error,omitempty"`
+}
+
+// Meta is what a run was.
+type Meta struct {
+	Seed     uint64        `json:"seed"`
+	Duration time.Duration `json:"duration"`
+	Healed   time.Duration `json:"healed"` // when the last fault was mended
+	// Canary is a name that nobody but a recorder and the read model may know.
+	Canary string `json:"canary"`
+}
+
+// Mended says when a part was well again.
+type Mended struct {
+	Part  string        `json:"part"`
+	After time.Duration `json:"after"` // the last fault was mended; negative if it never was well
+}
+
+// Shown is what a query process shows of one session in the end.
+type Shown struct {
+	Query   string          `json:"query"`
+	Tenant  string          `json:"tenant"`
+	State   string          `json:"state"` // of the list it stands in
+	Session json.RawMessage `json:"session"`
+}
+
+// journal writes lines of JSON, from many goroutines.
+type journal struct {
+	mu   sync.Mutex
+	file *os.File
+	out  *bufio.Writer
+	err  error
+}
+
+func createJournal(dir, name string) (*journal, error) {
+	file, err := os.Create(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	return &journal{file: file, out: bufio.NewWriter(file)}, nil
+}
+
+func (j *journal) add(line any) {
+	data, err := json.Marshal(line)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err == nil {
+		_, err = j.out.Write(append(data, '\n'))
+	}
+	j.err = errors.Join(j.err, err)
+}
+
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return errors.Join(j.err, j.out.Flush(), j.file.Close())
+}
+
+// readLines reads a file of lines of JSON.
+func readLines[T any](dir, name string) ([]T, error) {
+	file, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(bufio.NewReader(file))
+	var all []T
+	for {
+		var one T
+		err := decoder.Decode(&one)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d of %s: %w", len(all)+1, name, err)
+		}
+		all = append(all, one)
+	}
+}
+
+func writeJSON(dir, name string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o600)
+}

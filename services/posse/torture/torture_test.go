@@ -1,0 +1,217 @@
+package torture_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/posse-pos/posse/services/posse/torture"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// seeds are those of runs that once found something, or break much in a short time.
+var seeds = []uint64{2, 5}
+
+const each = 25 * time.Second
+
+// TestTorture plays a few seeds; make torture plays new ones for longer.
+func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about time, so the runs do not share the machine
+	programs, err := torture.Build(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seed := range seeds {
+		dir := world(t)
+		if err := torture.Run(t.Context(), torture.Config{
+			Seed: seed, Duration: each, Dir: dir, Programs: programs, Log: t.Output(),
+		}); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if err := torture.Report(t.Output(), dir); err != nil {
+			t.Errorf("go run ./services/posse/torture/play -seed %d -each %s: %v", seed, each, err)
+		}
+		if _, looked, err := torture.Check(dir); err != nil || looked["refused"] == 0 || looked["position"] == 0 || looked["logout_all"] == 0 {
+			t.Errorf("seed %d: there was nothing to look at: %v, %v", seed, looked, err)
+		}
+	}
+}
+
+// world makes a directory that whoever PostgreSQL runs as can go through.
+func world(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "posse-torture-") //nolint:usetesting // what is around a test's own is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestAPlanIsItsSeeds(t *testing.T) {
+	t.Parallel()
+	processes, lines := []string{"a", "b"}, []string{"a to b"}
+	said := func(seed uint64) string {
+		var all strings.Builder
+		for _, step := range torture.Plan(seed, 5*time.Minute, processes, lines) {
+			all.WriteString(step.String() + "\n")
+		}
+		return all.String()
+	}
+	if again := said(7); again != said(7) || again == said(8) {
+		t.Errorf("plans of the same seed differ, or of different seeds are the same:\n%s", again)
+	}
+	for _, action := range []torture.Action{torture.Kill, torture.Pause, torture.Cut, torture.Freeze, torture.Slow, torture.Poison} {
+		if !strings.Contains(said(7), string(action)) {
+			t.Errorf("five minutes have no %s", action)
+		}
+	}
+}
+
+// TestCheckFindsWhatIsWrong changes a good history in one place, in each way that a
+// promise can be broken, and looks for that promise's name.
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	if findings, _, err := torture.Check(written(t, nil)); err != nil || len(findings) != 0 {
+		t.Fatalf("the good history: %v, %+v", err, findings)
+	}
+	for name, c := range map[string]struct {
+		file, old, new string
+		broken         string
+	}{
+		"an acknowledged login is not there":     {"log.ndjson", line(2), "", "log"},
+		"a fact is there twice":                  {"log.ndjson", line(2), line(2) + strings.Replace(line(2), `"sequence":2`, `"sequence":20`, 1), "log"},
+		"an acknowledged end is not there":       {"log.ndjson", line(4), "", "log"},
+		"nobody tried this login":                {"operations.ndjson", login("s-2"), "", "log"},
+		"a session is refreshed after its end":   {"log.ndjson", line(4), line(4) + `{"sequence":5,"id":"r","type":"session.refreshed.v1","event":{"tenant":"shop","user":"u-1","session":"s-1"}}` + "\n", "log"},
+		"a request is admitted late":             {"operations.ndjson", request("s-1", 5, "refused"), request("s-1", 5, "ok"), "refused"},
+		"what was refused is admitted":           {"operations.ndjson", request("s-1", 7, "refused"), request("s-1", 7, "ok"), "terminal"},
+		"a list shows what has ended":            {"operations.ndjson", list(`["s-2"]`, 4), list(`["s-1","s-2"]`, 4), "terminal"},
+		"a list does not show what is active":    {"operations.ndjson", list(`["s-1","s-2"]`, 3), list(`["s-2"]`, 3), "position"},
+		"a position goes back":                   {"operations.ndjson", list(`["s-2"]`, 4), strings.Replace(list(`["s-1"]`, 2), `"start":2`, `"start":4`, 1), "position"},
+		"the model shows an end too few":         {"model.ndjson", `"state":"ended","session":{"session":"s-1","ended":{"cause":"terminate","position":4}}`, `"state":"active","session":{"session":"s-1"}`, "model"},
+		"two query processes differ":             {"model.ndjson", `"query":"query-2","tenant":"shop","state":"active","session":{"session":"s-2"}`, `"query":"query-2","tenant":"shop","state":"active","session":{"session":"s-2","last_active":"x"}`, "model"},
+		"a gateway admits it in the end":         {"operations.ndjson", last("s-1", "refused"), last("s-1", "ok"), "gateways"},
+		"a gateway refuses it in the end":        {"operations.ndjson", last("s-2", "ok"), last("s-2", "refused"), "gateways"},
+		"a Logout All leaves one":                {"log.ndjson", `"cause":"terminate"`, `"cause":"logout_all"`, "logout_all"},
+		"Logout Other Devices leaves none":       {"log.ndjson", line(2) + line(3) + line(4), line(2) + strings.ReplaceAll(line(4), "terminate", "logout_others") + strings.Replace(line(3), `"sequence":3`, `"sequence":5`, 1), "logout_others"},
+		"a refresh token redeems twice":          {"operations.ndjson", login("s-2"), login("s-2") + redeem("ok") + redeem("ok"), "refresh"},
+		"a token that was reused ends nothing":   {"operations.ndjson", login("s-2"), login("s-2") + strings.Replace(redeem("refused"), `"refresh"`, `"reuse"`, 1), "refresh"},
+		"somebody ends another tenant's session": {"operations.ndjson", `"kind":"trespass","tenant":"elsewhere","session":"s-2","start":1,"end":2,"outcome":"refused"`, `"kind":"trespass","tenant":"elsewhere","session":"s-2","start":1,"end":2,"outcome":"ok"`, "tenants"},
+		"two replays differ":                     {"log-again.ndjson", line(2), "", "replay"},
+		"a log says a name":                      {"written/a.log", "all is well", "hello Canary", "secrets"},
+		"a log holds a token":                    {"written/a.log", "all is well", "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm5hIn0", "secrets"},
+		"a gateway is not well again":            {"mended.ndjson", `"after":1000000`, `"after":-1`, "mended"},
+		"a valid session is refused":             {"operations.ndjson", request("s-2", 5, "ok"), request("s-2", 5, "refused"), "valid"},
+		"a valid session is not answered":        {"operations.ndjson", request("s-2", 5, "ok"), request("s-2", 5, "unknown"), "valid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := written(t, func(files map[string]string) {
+				if !strings.Contains(files[c.file], c.old) {
+					t.Fatalf("%s does not hold %s", c.file, c.old)
+				}
+				files[c.file] = strings.Replace(files[c.file], c.old, c.new, 1)
+			})
+			findings, _, err := torture.Check(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range findings {
+				if found.Promise == c.broken {
+					return
+				}
+			}
+			t.Errorf("found %+v, want one of %q", findings, c.broken)
+		})
+	}
+}
+
+// line is a line of the good history's log.
+func line(sequence int) string {
+	return map[int]string{
+		1: `{"sequence":1,"id":"a","type":"session.logged_in.v1","event":{"tenant":"shop","user":"admin","session":"admin"}}`,
+		2: `{"sequence":2,"id":"b","type":"session.logged_in.v1","event":{"tenant":"shop","user":"u-1","session":"s-1"}}`,
+		3: `{"sequence":3,"id":"c","type":"session.logged_in.v1","event":{"tenant":"shop","user":"u-1","session":"s-2"}}`,
+		4: `{"sequence":4,"id":"d","type":"session.revoked.v1","event":{"tenant":"shop","user":"u-1","session":"s-1","cause":"terminate","command_id":"x"}}`,
+	}[sequence] + "\n"
+}
+
+func operation(kind, session string, seconds int, more string) string {
+	start := time.Duration(seconds) * time.Second
+	return fmt.Sprintf(`{"kind":%q,"client":"c","via":"v","tenant":"shop","user":"u-1","session":%q,"start":%d,"end":%d,%s}`+"\n",
+		kind, session, start, start+time.Millisecond, more)
+}
+
+func login(session string) string { return operation("login", session, 1, `"outcome":"ok"`) }
+
+func redeem(outcome string) string {
+	return operation("refresh", "s-2", 3, fmt.Sprintf(`"outcome":%q,"redeemed":"t"`, outcome))
+}
+
+func request(session string, seconds int, outcome string) string {
+	return operation("request", session, seconds, answered(outcome))
+}
+
+func last(session, outcome string) string {
+	return operation("request", session, 9, answered(outcome)+`,"last":true`)
+}
+
+func answered(outcome string) string {
+	return map[string]string{
+		"ok": `"outcome":"ok"`, "unknown": `"outcome":"unknown","status":503`,
+		"refused": `"outcome":"refused","status":401,"reason":"session_revoked"`,
+	}[outcome]
+}
+
+func list(sessions string, position int) string {
+	return operation("list", "", position, fmt.Sprintf(`"outcome":"ok","sessions":%s,"position":%d`, sessions, position))
+}
+
+// written writes the good history down, changed, and returns where.
+func written(t *testing.T, change func(files map[string]string)) string {
+	t.Helper()
+	log := line(1) + line(2) + line(3) + line(4)
+	shown := func(query string) string {
+		return fmt.Sprintf(`{"query":%[1]q,"tenant":"shop","state":"active","session":{"session":"s-2"}}
+{"query":%[1]q,"tenant":"shop","state":"ended","session":{"session":"s-1","ended":{"cause":"terminate","position":4}}}
+`, query)
+	}
+	files := map[string]string{
+		"run.json": `{"seed":1,"canary":"Canary"}`,
+		"operations.ndjson": login("s-1") + login("s-2") + list(`["s-1","s-2"]`, 3) +
+			operation("terminate", "s-1", 3, `"outcome":"ok","sessions":["s-1"]`) + list(`["s-2"]`, 4) +
+			request("s-1", 5, "refused") + request("s-2", 5, "ok") + request("s-1", 7, "refused") +
+			`{"kind":"trespass","tenant":"elsewhere","session":"s-2","start":1,"end":2,"outcome":"refused"}` + "\n" +
+			last("s-1", "refused") + last("s-2", "ok"),
+		"faults.ndjson":    "",
+		"log.ndjson":       log,
+		"log-again.ndjson": log,
+		"model.ndjson":     shown("query-1") + shown("query-2"),
+		"mended.ndjson":    `{"part":"gateway-1","after":1000000}` + "\n",
+		"written/a.log":    "all is well",
+		"written/database": "here it may say Canary",
+	}
+	if change != nil {
+		change(files)
+	}
+	dir := t.TempDir()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}

@@ -51,7 +51,7 @@ build: ## build the one binary, bin/posse
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
 	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
-	@$(MAKE) -k test-race test-plain test-faults test-contract test-torture test-browser
+	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
 
 .PHONY: traefik
 traefik: $(TRAEFIK) ## build Traefik, for many minutes, and test its configuration
@@ -94,7 +94,7 @@ BROKEN   := ^TestEachFaultIsFound$$
 FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
 # Benchmarks are not faster for being watched.
 BENCHES  := ^TestBench
-# The fault suite waits for half of its time.
+# The fault suite waits for more than half of its time too, and runs beside it.
 TORTURE  := ^TestTorture$$
 APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)|$(TORTURE)
 
@@ -114,14 +114,12 @@ test-faults:
 	@go test -timeout=20m -p=1 -parallel=16 -run '$(FAULTS)' $(BREAKING_POINTS)
 
 test-contract: $(NODE_GATEWAY)
-	@go test -timeout=20m -run '$(CONTRACT)' ./services/posse/conformance
+	@go test -timeout=20m -run '$(CONTRACT)|$(TORTURE)' ./services/posse/conformance ./services/posse/torture
 
-.PHONY: torture test-torture
+.PHONY: torture
 torture: ## break everything at random for 20 minutes, and hold posse to docs/reliability.md
 	@.ci/need postgresql
 	@go run ./services/posse/torture/play $(TORTURE_FLAGS)
-test-torture:
-	@go test -timeout=20m -run '$(TORTURE)' ./services/posse/torture
 
 .PHONY: test-browser
 test-browser:

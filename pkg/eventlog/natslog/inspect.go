@@ -25,6 +25,15 @@ type Inspection struct {
 	// Tick and Fact are the newest of their kind; nil means that there is none.
 	Tick *StampedTick
 	Fact *StampedFact
+	// Unread are durable consumers of POS_SESSIONS, in which messages wait and for
+	// which nobody asks right now: of the first 256.
+	Unread []Unread
+}
+
+// Unread is a consumer that nobody reads, and how many messages wait in it.
+type Unread struct {
+	Name    string
+	Pending uint64
 }
 
 // Inspected is one stream.
@@ -73,8 +82,9 @@ type StampedFact struct {
 
 // Inspect looks at the log without changing anything. Replicas 0 of the configuration
 // means as many as POS_SESSIONS has. The user needs $JS.API.INFO,
-// $JS.API.STREAM.INFO.* and $JS.API.STREAM.MSG.GET.*; the error wraps ErrDenied
-// without the first two, and eventlog.ErrUnavailable if JetStream does not answer.
+// $JS.API.STREAM.INFO.*, $JS.API.STREAM.MSG.GET.* and $JS.API.CONSUMER.LIST.*; the
+// error wraps ErrDenied without them, and eventlog.ErrUnavailable if JetStream does
+// not answer.
 func Inspect(ctx context.Context, conn *bus.Conn, config Config) (*Inspection, error) {
 	l := &Log{js: conn.JetStream()}
 	account, err := l.account(ctx)
@@ -103,7 +113,38 @@ func Inspect(ctx context.Context, conn *bus.Conn, config Config) (*Inspection, e
 			found.Streams[i].Differences = differences(info.Config, want)
 		}
 	}
+	if infos[events.StreamSessions] != nil {
+		if found.Unread, err = l.unread(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return found, l.stamps(ctx, found, infos)
+}
+
+// maxConsumers is how many consumers Inspect looks at: a page of the server's.
+const maxConsumers = 256
+
+func (l *Log) unread(ctx context.Context) ([]Unread, error) {
+	ctx, cancel := bounded(ctx, readTimeout)
+	defer cancel()
+	stream, err := l.js.Stream(ctx, events.StreamSessions)
+	if err != nil {
+		return nil, unavailable("look up stream "+events.StreamSessions, err)
+	}
+	var found []Unread
+	seen, consumers := 0, stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if info.Config.Durable != "" && info.NumPending > 0 && info.NumWaiting == 0 && !info.PushBound {
+			found = append(found, Unread{Name: info.Name, Pending: info.NumPending})
+		}
+		if seen++; seen == maxConsumers {
+			break // the end of ctx ends the list
+		}
+	}
+	if err := l.asked("CONSUMER.LIST."+events.StreamSessions, consumers.Err()); err != nil {
+		return nil, fmt.Errorf("list the consumers of %s: %w", events.StreamSessions, err)
+	}
+	return found, nil
 }
 
 func (l *Log) account(ctx context.Context) (*jetstream.AccountInfo, error) {

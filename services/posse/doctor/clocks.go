@@ -30,7 +30,8 @@ func clockFinding(whose string, ahead, within time.Duration, than string) Findin
 		direction = "behind"
 	}
 	if certain <= clockWarning {
-		return ok("the clock of %s agrees with %s, to within %v", whose, than, max(time.Millisecond, (ahead.Abs()+within).Round(time.Millisecond)))
+		bound := max(time.Millisecond, (ahead.Abs() + within).Round(time.Millisecond))
+		return ok("the clock of %s agrees with %s, to within %v", whose, than, bound)
 	}
 	finding := Finding{
 		Warning, fmt.Sprintf("the clock of %s is %v %s %s", whose, ahead.Abs().Round(100*time.Millisecond), direction, than),

@@ -90,6 +90,7 @@ func logFindings(log *natslog.Inspection) []Finding {
 	found = append(found, streamFindings(log)...)
 	found = append(found, replicaFindings(log)...)
 	found = append(found, roomFindings(log)...)
+	found = append(found, readerFindings(log)...)
 	found = append(found, relayFindings(log)...)
 	return append(found, clockFindings(log)...)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"github.com/posse-pos/posse/events"
@@ -52,7 +53,7 @@ func TestNothingIsWrong(t *testing.T) {
 		}
 	}
 	has(t, found, OK, `is version 2.`)
-	has(t, found, OK, `an fsync stands behind every acknowledgement (sync_interval: always): server posse`)
+	has(t, found, OK, `an fsync stands behind every acknowledged login and revocation (sync_interval: always): server posse`)
 	has(t, found, OK, `as posse wants them: streams POS_SESSIONS, `)
 	has(t, found, Warning, `not replicated, the server is alone: streams POS_SESSIONS, `)
 	has(t, found, OK, `the relay "test" ticks`)
@@ -85,12 +86,18 @@ func TestMuchIsWrong(t *testing.T) {
 	must(t, err)
 	_, err = js.Publish(t.Context(), strings.TrimSuffix(events.SubjectQuarantine, ">")+"x", []byte("x"))
 	must(t, err)
+	consumer := jetstream.ConsumerConfig{Durable: "siem", AckPolicy: jetstream.AckExplicitPolicy}
+	_, err = js.CreateConsumer(t.Context(), events.StreamSessions, consumer)
+	must(t, err)
+	_, err = js.Publish(t.Context(), events.SessionSubject("shop", "ann"), []byte("x"))
+	must(t, err)
 
 	found = Examine(t.Context(), config)
+	has(t, found, Warning, `nobody reads the consumer "siem" of POS_SESSIONS; messages that wait: 1`)
 	has(t, found, Problem, `stream POS_AUDIT missing`)
 	has(t, found, Problem, `POS_REVOCATIONS is not as posse wants it: duplicate_window is 1m0s, want 10m0s`)
 	has(t, found, Problem, `no relay has written a tick`)
-	has(t, found, Warning, `1 messages that are not facts`)
+	has(t, found, Warning, `messages that are not facts, in POS_QUARANTINE: 1`)
 }
 
 // TestWhatCannotBeSeenIsSaid examines as users who may not look, and a server whose

@@ -31,7 +31,8 @@ func serverFindings(server bus.Server) []Finding {
 	}
 	if !newEnough(server.Version) {
 		return []Finding{{
-			Problem, fmt.Sprintf("nats-server %q, %s, is version %s; posse needs %d.%d", server.Name, where, server.Version, leastMajor, leastMinor),
+			Problem,
+			fmt.Sprintf("nats-server %q, %s, is version %s; posse needs %d.%d", server.Name, where, server.Version, leastMajor, leastMinor),
 			"update NATS, one server after the other",
 		}}
 	}
@@ -149,13 +150,14 @@ func storageFindings(servers []jetStream, replicated bool) []Finding {
 			interval = max(interval, server.Config.SyncInterval)
 		}
 		room := fmt.Sprintf("the JetStream storage of server %q", server.Name)
-		found = append(found, fullness(room, server.Storage, server.Config.MaxStorage, "give it a larger disk or a larger max_file_store")...)
+		const mend = "give it a larger disk or a larger max_file_store"
+		found = append(found, fullness(room, server.Storage, server.Config.MaxStorage, mend)...)
 	}
 	switch {
 	case len(lazy) > 0:
 		found = append(found, lazyFinding(lazy, interval, replicated))
 	case len(synced) > 0:
-		found = append(found, ok("an fsync stands behind every acknowledgement (sync_interval: always): %s", names("server", synced)))
+		found = append(found, ok("an fsync stands behind every acknowledged login and revocation (sync_interval: always): %s", names("server", synced)))
 	default:
 		found = append(found, Finding{
 			Warning, "whether an fsync stands behind every acknowledgement cannot be told: only the servers know",

@@ -34,7 +34,7 @@ func streamFindings(log *natslog.Inspection) []Finding {
 		}
 		if stream.Name == events.StreamQuarantine && stream.Messages > 0 {
 			found = append(found, Finding{
-				Warning, fmt.Sprintf("%d messages that are not facts are in %s", stream.Messages, stream.Name),
+				Warning, fmt.Sprintf("messages that are not facts, in %s: %d", stream.Name, stream.Messages),
 				"look who wrote them: `nats stream view " + stream.Name + "`",
 			})
 		}
@@ -52,7 +52,7 @@ func streamFindings(log *natslog.Inspection) []Finding {
 }
 
 func settings(differences []natslog.Difference) string {
-	var all []string
+	all := make([]string, 0, maxNamed)
 	for _, d := range differences[:min(len(differences), maxNamed)] {
 		all = append(all, fmt.Sprintf("%s is %s, want %s", d.Setting, d.Have, d.Want))
 	}
@@ -114,6 +114,19 @@ func behindFinding(stream string, replica natslog.Replica) Finding {
 		Warning, fmt.Sprintf("the copy of %s on server %q is not up to date, by %d operations", stream, replica.Server, replica.Lag),
 		"ask again in a minute; if it does not get better, look at that server's disk and network",
 	}
+}
+
+// readerFindings say which durable consumers of the history nobody reads.
+func readerFindings(log *natslog.Inspection) []Finding {
+	var found []Finding
+	for _, consumer := range log.Unread[:min(len(log.Unread), maxNamed)] {
+		found = append(found, Finding{
+			Warning,
+			fmt.Sprintf("nobody reads the consumer %q of %s; messages that wait: %d", consumer.Name, events.StreamSessions, consumer.Pending),
+			"start its reader, or remove it: `nats consumer rm " + events.StreamSessions + "`",
+		})
+	}
+	return found
 }
 
 // roomFindings say how much of what the account may store is used.

@@ -137,7 +137,8 @@ func (l *Log) unread(ctx context.Context) ([]Unread, error) {
 		if info.Config.Durable != "" && info.NumPending > 0 && info.NumWaiting == 0 && !info.PushBound {
 			found = append(found, Unread{Name: info.Name, Pending: info.NumPending})
 		}
-		if seen++; seen == maxConsumers {
+		seen++
+		if seen == maxConsumers {
 			break // the end of ctx ends the list
 		}
 	}

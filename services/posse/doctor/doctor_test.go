@@ -93,7 +93,7 @@ func TestMuchIsWrong(t *testing.T) {
 	must(t, err)
 
 	found = Examine(t.Context(), config)
-	has(t, found, Warning, `nobody reads the consumer "siem" of POS_SESSIONS; messages that wait: 1`)
+	has(t, found, Warning, `nobody reads the consumer "siem" of the history; messages that wait: 1`)
 	has(t, found, Problem, `stream POS_AUDIT missing`)
 	has(t, found, Problem, `POS_REVOCATIONS is not as posse wants it: duplicate_window is 1m0s, want 10m0s`)
 	has(t, found, Problem, `no relay has written a tick`)

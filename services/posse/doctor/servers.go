@@ -157,7 +157,8 @@ func storageFindings(servers []jetStream, replicated bool) []Finding {
 	case len(lazy) > 0:
 		found = append(found, lazyFinding(lazy, interval, replicated))
 	case len(synced) > 0:
-		found = append(found, ok("an fsync stands behind every acknowledged login and revocation (sync_interval: always): %s", names("server", synced)))
+		found = append(found, ok("an fsync stands behind every acknowledged login and revocation (sync_interval: always): %s",
+			names("server", synced)))
 	default:
 		found = append(found, Finding{
 			Warning, "whether an fsync stands behind every acknowledgement cannot be told: only the servers know",

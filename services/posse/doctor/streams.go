@@ -118,11 +118,11 @@ func behindFinding(stream string, replica natslog.Replica) Finding {
 
 // readerFindings say which durable consumers of the history nobody reads.
 func readerFindings(log *natslog.Inspection) []Finding {
-	var found []Finding
+	found := make([]Finding, 0, maxNamed)
 	for _, consumer := range log.Unread[:min(len(log.Unread), maxNamed)] {
 		found = append(found, Finding{
 			Warning,
-			fmt.Sprintf("nobody reads the consumer %q of %s; messages that wait: %d", consumer.Name, events.StreamSessions, consumer.Pending),
+			fmt.Sprintf("nobody reads the consumer %q of the history; messages that wait: %d", consumer.Name, consumer.Pending),
 			"start its reader, or remove it: `nats consumer rm " + events.StreamSessions + "`",
 		})
 	}

@@ -49,7 +49,7 @@ build: ## build the one binary, bin/posse
 
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
-	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php
+	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php strace
 	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
 	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
 

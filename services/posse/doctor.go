@@ -19,8 +19,17 @@ const connectPatience = 10 * time.Second
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "show how posse wants its surroundings",
-		Description: `With --streams it prints the streams as JSON, one a line, for an operator who
+		Usage: "examine what posse stands on, and say what to do",
+		Description: `It looks at NATS, its streams, the clocks and PostgreSQL, prints one line for each
+thing it finds (ok, warning or problem) and what to do about it, and exits with 1
+if anything is a problem. It changes nothing. Run it as OPERATOR. Whether each write
+is synced to the disk only the servers know: let it ask them with
+--nats-system-nkey, or with --nats-monitor for each server.
+
+   posse doctor --nats tls://nats.example:4222 --nats-nkey operator.nk \
+     --nats-system-nkey system.nk
+
+With --streams it prints the streams as JSON, one a line, for an operator who
 makes them by hand because no role may. Give it the recorders' --policies: a
 lifetime over 90 days lengthens how long POS_TOUCHES keeps what it has.
 
@@ -34,20 +43,23 @@ With --mirror-of it is about the NATS server of a store, a leaf node, instead: t
 one stream there mirrors the hub's revocations. It asks the hub about them.
 
    posse doctor --streams --mirror-of hub --apply --nats-nkey store_operator.nk`,
-		Flags: flags([]cli.Flag{
-			toggle("streams", "print the streams as JSON that `nats stream add --config` takes"),
-			toggle("apply", "make the streams too, and change those that differ"),
-			text("mirror-of", "", "JetStream domain of the hub: show the stream of a store's own NATS server"),
+		Flags: flags(examinationFlags(), []cli.Flag{
+			toggle("streams", "print the streams as JSON that `nats stream add --config` takes, instead of examining anything"),
+			toggle("apply", "with --streams, make the streams too, and change those that differ"),
+			text("mirror-of", "", "with --streams, JetStream domain of the hub: show the stream of a store's own NATS server"),
 			replicasFlag(),
 			policiesFlag(),
 		}, natsFlags()),
-		Action: doctor,
+		Action: doctorAction,
 	}
 }
 
-func doctor(ctx context.Context, cmd *cli.Command) error {
+func doctorAction(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.Bool("streams") {
-		return errors.New("posse doctor needs --streams: what to show")
+		if cmd.Bool("apply") || cmd.String("mirror-of") != "" {
+			return errors.New("--apply and --mirror-of go with --streams")
+		}
+		return examine(ctx, cmd)
 	}
 	policies, err := loadPolicies(cmd)
 	if err != nil {
@@ -87,11 +99,16 @@ func doctorMirror(ctx context.Context, cmd *cli.Command, conn *bus.Conn, config 
 // connectOnce connects for a command that does one thing, and gives up after a
 // while.
 func connectOnce(ctx context.Context, cmd *cli.Command) (*bus.Conn, error) {
-	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
+	nats, err := openNATSSettings(cmd)
 	if err != nil {
 		return nil, err
 	}
-	nats, err := openNATSSettings(cmd)
+	return connectAs(ctx, cmd, nats)
+}
+
+// connectAs is connectOnce with settings that are known.
+func connectAs(ctx context.Context, cmd *cli.Command, nats natsSettings) (*bus.Conn, error) {
+	logger, err := process.NewLogger(cmd.Root().ErrWriter, "warn")
 	if err != nil {
 		return nil, err
 	}

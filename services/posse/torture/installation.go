@@ -74,12 +74,15 @@ type Programs struct{ posse, natsServer string }
 
 // Build makes the programs from the source of this repository, and of the nats-server
 // that it embeds.
-func Build(ctx context.Context, dir string) (Programs, error) {
+func Build(ctx context.Context, dir string) (Programs, error) { return build(ctx, dir) }
+
+func build(ctx context.Context, dir string, flags ...string) (Programs, error) {
 	p := Programs{posse: filepath.Join(dir, "posse"), natsServer: filepath.Join(dir, "nats-server")}
 	for binary, source := range map[string]string{
 		p.posse: "github.com/posse-pos/posse/services/posse", p.natsServer: "github.com/nats-io/nats-server/v2",
 	} {
-		out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, source).CombinedOutput() //nolint:gosec // it is our own
+		arguments := slices.Concat([]string{"build"}, flags, []string{"-o", binary, source})
+		out, err := exec.CommandContext(ctx, "go", arguments...).CombinedOutput() //nolint:gosec // it is our own
 		if err != nil {
 			return Programs{}, fmt.Errorf("torture: go build %s: %w\n%s", source, err, out)
 		}
@@ -104,7 +107,7 @@ func (in *installation) startAll(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if in.natsAddress, err = in.startNATS(); err != nil {
+	if in.natsAddress, err = in.startNATS(ctx); err != nil {
 		return err
 	}
 	if err := in.startPostgres(ctx); err != nil {
@@ -132,8 +135,12 @@ func (in *installation) path(name string) string { return filepath.Join(in.dir, 
 
 // startNATS starts a nats-server with the shipped configuration, of which only
 // addresses and paths are replaced.
-func (in *installation) startNATS() (address string, err error) {
-	config, err := natsuserstest.Copy(in.shipped(), in.path("nats-keys"), "nats.conf", "accounts.conf")
+func (in *installation) startNATS(ctx context.Context) (address string, err error) {
+	root, err := repository(ctx)
+	if err != nil {
+		return "", err
+	}
+	config, err := natsuserstest.Copy(filepath.Join(root, "deployments", "nats"), in.path("nats-keys"), "nats.conf", "accounts.conf")
 	if err != nil {
 		return "", err
 	}
@@ -157,14 +164,13 @@ func (in *installation) startNATS() (address string, err error) {
 	return address, in.programs[nats].start()
 }
 
-// shipped is the folder of the configurations that posse comes with.
-func (*installation) shipped() string {
-	list := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/posse-pos/posse/services/posse") //nolint:noctx // it is quick
-	out, err := list.Output()
+// repository is the folder of this repository's source.
+func repository(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/posse-pos/posse/services/posse").Output()
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("torture: find the source of posse: %w", err)
 	}
-	return filepath.Join(strings.TrimSpace(string(out)), "..", "..", "deployments", "nats")
+	return filepath.Join(strings.TrimSpace(string(out)), "..", ".."), nil
 }
 
 func (in *installation) logFile(name string) string {

@@ -1,0 +1,24 @@
+package torture_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/posse-pos/posse/services/posse/torture"
+)
+
+// TestBugsCanBePlanted keeps the places of planted bugs in step with the source.
+func TestBugsCanBePlanted(t *testing.T) {
+	t.Parallel()
+	for _, bug := range torture.PlantedBugs {
+		source, err := os.ReadFile(filepath.Join("..", "..", "..", bug.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), bug.Old); n != 1 || bug.Old == bug.New || len(bug.Breaks) == 0 {
+			t.Errorf("%s: %s has %q %d times, want it once, another text in its place, and a promise that breaks", bug.Name, bug.File, bug.Old, n)
+		}
+	}
+}

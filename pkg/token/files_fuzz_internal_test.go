@@ -69,7 +69,7 @@ func FuzzBackendFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		set, err := parseBackendSet("backends.json", data)
 		if err != nil {
-			wantNoSecret(t, data, err, "sha256")
+			wantNoSecret(t, data, err) // a digest is none
 			return
 		}
 		for _, key := range set.Keys {

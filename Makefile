@@ -121,11 +121,13 @@ test-contract: $(NODE_GATEWAY)
 test-browser:
 	@go test -timeout=20m -run '$(BROWSER)' ./services/posse
 
-# Each fuzz target runs for FUZZTIME: `make fuzz FUZZTIME=1h` is for a night or two.
+# Each fuzz target runs for FUZZTIME: `make fuzz FUZZTIME=1h` is for a weekend, and
+# `make fuzz FUZZ='events pkg/token'` for the targets below some folders.
 FUZZTIME ?= 1m
+FUZZ     ?=
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME, a minute each, and stop at the first finding
-	@.ci/fuzz '$(FUZZTIME)'
+	@.ci/fuzz '$(FUZZTIME)' $(FUZZ)
 
 # A package has goroutines if a file of it starts one, or imports what only
 # goroutines need or what calls back on goroutines of its own. Each package is

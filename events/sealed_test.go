@@ -215,14 +215,14 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	real, _ := sealed.Event.(Refreshed)
-	f.Add(real.Sealed.Key, real.Sealed.Data)
+	whole, _ := sealed.Event.(Refreshed)
+	f.Add(whole.Sealed.Key, whole.Sealed.Data)
 	f.Add("", "")
 	f.Add(sampleKey.ID, "")
 	f.Add(sampleKey.ID, base64.StdEncoding.EncodeToString(make([]byte, 28)))
-	f.Add("2026q2-7m2vcq4d", real.Sealed.Data)
+	f.Add("2026q2-7m2vcq4d", whole.Sealed.Data)
 	f.Fuzz(func(t *testing.T, key, data string) {
-		fact, changed := sealed, real
+		fact, changed := sealed, whole
 		changed.Sealed = Sealed{Key: key, Data: data}
 		fact.Event = changed
 		opened, err := Decoder{}.Opener(sampleKey).Open(fact)

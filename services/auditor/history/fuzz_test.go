@@ -57,7 +57,7 @@ func FuzzQuery(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/events", http.NoBody)
 		r.URL = &url.URL{Path: "/v1/events", RawQuery: query}
 		r.Header.Set("Authorization", "Bearer admin")
-		r.Header.Set("Last-Event-Id", lastEventID)
+		r.Header.Set("Last-Event-ID", lastEventID)
 		r.Header.Set("Accept", accept)
 		answer := httptest.NewRecorder()
 		router.ServeHTTP(answer, r)

@@ -182,7 +182,8 @@ func TestAReplayThatIsCutOffSaysSo(t *testing.T) {
 		r := &resumable{rig: &cut, dir: t.TempDir()}
 		left := rand.IntN(3000)
 		err := r.run(query, encoderFunc(func(line []byte, fact eventlog.Recorded) ([]byte, error) {
-			if left--; left == 0 {
+			left--
+			if left == 0 {
 				cancel()
 			}
 			return replay.NDJSON{}.Append(line, fact)

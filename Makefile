@@ -20,6 +20,9 @@ TRAEFIK := $(CURDIR)/bin/tools/traefik
 # The nats tool runs the commands of docs/audit-consumers.md in the tests.
 NATS_TOOL := $(CURDIR)/bin/tools/nats
 
+# govulncheck looks for known vulnerabilities in what posse is made of.
+GOVULNCHECK := $(CURDIR)/bin/tools/govulncheck
+
 # What `make up` makes for the containers.
 SECRETS := deployments/secrets
 
@@ -125,6 +128,14 @@ torture: ## break everything at random for 20 minutes, and hold posse to docs/re
 test-browser:
 	@go test -timeout=20m -run '$(BROWSER)' ./services/posse
 
+# Each fuzz target runs for FUZZTIME: `make fuzz FUZZTIME=1h` is for a weekend, and
+# `make fuzz FUZZ='events pkg/token'` for the targets below some folders.
+FUZZTIME ?= 1m
+FUZZ     ?=
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME, a minute each, and stop at the first finding
+	@.ci/fuzz '$(FUZZTIME)' $(FUZZ)
+
 # A package has goroutines if a file of it starts one, or imports what only
 # goroutines need or what calls back on goroutines of its own. Each package is
 # tested once, by one of the two below.
@@ -146,7 +157,7 @@ test-plain:
 	@go test $(TEST_FLAGS) -run '$(BENCHES)' ./services/posse
 
 .PHONY: verify
-verify: verify-gen verify-fmt verify-modules verify-api lint ## fail on stale or unformatted files, lint, broken module boundaries, a changed API
+verify: verify-gen verify-fmt verify-modules verify-api verify-vulnerabilities lint ## fail on stale or unformatted files, lint, broken module boundaries, a changed API, known vulnerabilities
 
 # The state of the tree, without what is built or not ours.
 SNAPSHOT = find . -type f -not -path './.git/*' -not -path './bin/*' -not -path '*/node_modules/*' -not -path '*/artefacts/*' -print0 | sort -z | xargs -0 sha256sum
@@ -173,6 +184,14 @@ verify-api:
 	@echo 'verify: the API of the SDK'
 	@go run ./pkg/sdkapi
 
+# What only imports a vulnerable package passes; what calls the vulnerable part of
+# it fails. VULNDB is the URL of another database than Go's.
+.PHONY: verify-vulnerabilities
+verify-vulnerabilities: $(GOVULNCHECK)
+	@echo 'verify: known vulnerabilities'
+	@.ci/vulnerabilities '$(GOVULNCHECK)' $(MODULES)
+
+# gosec is one of golangci-lint's linters, and runs with them.
 .PHONY: lint
 lint: $(LINT) ## run golangci-lint on every module
 	@echo 'lint'
@@ -229,4 +248,9 @@ $(TRAEFIK): .ci/tools/traefik/go.mod .ci/tools/traefik/go.sum
 $(NATS_TOOL): .ci/tools/nats/go.mod .ci/tools/nats/go.sum
 	@echo 'building the nats tool, once: it takes a minute or two'
 	@cd .ci/tools/nats && GOWORK=off go build -o '$@' github.com/nats-io/natscli/nats
+	@touch '$@'
+
+$(GOVULNCHECK): .ci/tools/vuln/go.mod .ci/tools/vuln/go.sum
+	@echo 'building govulncheck, once'
+	@cd .ci/tools/vuln && GOWORK=off go build -o '$@' golang.org/x/vuln/cmd/govulncheck
 	@touch '$@'

@@ -107,3 +107,118 @@ func FuzzTimestamp(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSubject holds that a subject which is read is the one that is written for the
+// same ids, and that any other is refused by name.
+func FuzzSubject(f *testing.F) {
+	for _, subject := range []string{
+		SessionSubject("shop", "42"), SessionSubject("café", "a.b>"), TouchSubject(Key{"shop", "42", "*"}), KeySubject("shop", "2026q1", "42"),
+		RevocationSubject("shop"), SubjectTick, "pos.v1.session.shop", "pos.v1.session.shop.42.7", "pos.v1.touch.=.=.=", "pos.v1.session.=c2hvcA.42",
+	} {
+		f.Add(subject)
+	}
+	f.Fuzz(func(t *testing.T, subject string) {
+		key, err := SubjectKey(subject)
+		switch {
+		case err != nil && !errors.Is(err, ErrInvalidSubject):
+			t.Errorf("error %v is not ErrInvalidSubject", err)
+		case err == nil && subject != SessionSubject(key.Tenant, key.User) && subject != TouchSubject(key):
+			t.Errorf("%q is read as %+v, which is written otherwise", subject, key)
+		}
+		if tenant, err := KeyTenant(subject); err == nil && !strings.HasPrefix(subject, keysPrefix+EncodeToken(tenant)+".") {
+			t.Errorf("%q is said to be of tenant %q", subject, tenant)
+		}
+	})
+}
+
+// FuzzID holds that a good id is bounded UTF-8 and survives JSON and a subject, and
+// that any other is refused by name, in few words.
+func FuzzID(f *testing.F) {
+	for _, id := range []string{"", "42", "é", "\xff", "\x00", strings.Repeat("x", MaxID), strings.Repeat("x", MaxID+1)} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		err := ValidateID("user", id)
+		if err != nil {
+			if !errors.Is(err, ErrInvalidID) || len(err.Error()) > 8*MaxID {
+				t.Errorf("refused with %v", err)
+			}
+			return
+		}
+		data, err := json.Marshal(id)
+		var back string
+		if err != nil || json.Unmarshal(data, &back) != nil || back != id || len(id) > MaxID {
+			t.Errorf("%q comes back from JSON as %q, %v", id, back, err)
+		}
+		if key, err := SubjectKey(SessionSubject("shop", id)); err != nil || key.User != id {
+			t.Errorf("%q comes back from a subject as %+v, %v", id, key, err)
+		}
+	})
+}
+
+// FuzzRevocation holds that what a gateway takes for a revocation names a session of
+// the subject's tenant and is the same when it is written and read again, and that
+// everything else is malformed.
+func FuzzRevocation(f *testing.F) {
+	for _, tenant := range []string{"shop", "café"} {
+		data, err := json.Marshal(Revocation{Tenant: tenant, Session: "s1", Expires: 7, Cause: CauseTerminate, Sequence: 3, Previous: 2})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(RevocationSubject(tenant), data)
+	}
+	f.Add(SubjectTick, []byte("{}"))
+	f.Add(RevocationSubject("shop"), []byte(`{"tenant":"shop","session":"\ud800","expires":1e3,"sequence":1}`))
+	f.Fuzz(func(t *testing.T, subject string, data []byte) {
+		r, err := DecodeRevocation(subject, data)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("error %v is not ErrMalformed", err)
+			}
+			return
+		}
+		if RevocationSubject(r.Tenant) != subject || ValidateID("session", r.Session) != nil || r.Sequence == 0 || r.Expires == 0 {
+			t.Errorf("on %q it is taken for %+v", subject, r)
+		}
+		again, err := json.Marshal(r)
+		if second, secondErr := DecodeRevocation(subject, again); err != nil || secondErr != nil || second != r {
+			t.Errorf("%+v comes back as %+v, %v, %v", r, second, err, secondErr)
+		}
+	})
+}
+
+// FuzzTick does the same with ticks.
+func FuzzTick(f *testing.F) {
+	f.Add([]byte(`{"sequence":7,"as_of":1773480413.589,"written":1773480413.6,"stream_created":1,"relay":"a"}`))
+	f.Add([]byte(`{"as_of":-1,"written":-1,"stream_created":-1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tick, err := DecodeTick(data)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("error %v is not ErrMalformed", err)
+			}
+			return
+		}
+		again, err := json.Marshal(tick)
+		if second, secondErr := DecodeTick(again); err != nil || secondErr != nil || !sameFact(second, tick) || tick.Written < tick.AsOf {
+			t.Errorf("%+v comes back as %+v, %v, %v", tick, second, err, secondErr)
+		}
+	})
+}
+
+// FuzzUserJWT reads what may stand in a file of credentials: what is no JWT is an
+// error that says so and does not repeat it.
+func FuzzUserJWT(f *testing.F) {
+	f.Add("e30.eyJzdWIiOiJVQUJDIn0.c2ln")
+	f.Add("..")
+	f.Add("a.b.c.d")
+	f.Fuzz(func(t *testing.T, jwt string) {
+		prefix, err := InboxPrefixFor("", func() (string, error) { return jwt, nil })
+		if err != nil && (prefix != "" || len(jwt) > 60 && strings.Contains(err.Error(), jwt)) {
+			t.Errorf("%q is refused as %q, %v", jwt, prefix, err)
+		}
+		if err == nil && prefix != "" && !strings.HasPrefix(prefix, inboxPrefix) {
+			t.Errorf("answers are awaited on %q", prefix)
+		}
+	})
+}

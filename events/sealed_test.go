@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -162,4 +163,108 @@ func TestWhatWasSealedOnceOpens(t *testing.T) {
 	if got, _ := opened.Event.(Refreshed); got.Personal != want || got.Sealed != (Sealed{}) {
 		t.Errorf("it says %+v, want %+v", got, want)
 	}
+}
+
+// FuzzSeal holds that what a stranger says of themselves comes back from its seal as it
+// was, that it is not to be read in it, and that it opens in its own fact only.
+func FuzzSeal(f *testing.F) {
+	f.Add("ada", "Ada <b>", "Mozilla/5.0", "2001:db8::7", `"iOS"`)
+	f.Add("", "", "", "", "\x00")
+	f.Add("\u2028", "\\", "\xff", "é", "")
+	f.Fuzz(func(t *testing.T, username, name, agent, ip, hint string) {
+		fact := samples()["session.logged_in.v1.full"]
+		login, _ := fact.Event.(LoggedIn)
+		login.Personal = LoginPersonal{
+			Username: username, DisplayName: name, UserAgent: agent, IP: ip, ClientHints: map[string]string{"Sec-CH-UA-Platform": hint},
+		}
+		fact.Event = login
+		// JSON holds valid UTF-8 only; what is not is refused before it is sealed.
+		data, err := json.Marshal(login.Personal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		login.Personal = LoginPersonal{}
+		if err := json.Unmarshal(data, &login.Personal); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := Seal(fact, sampleKey)
+		if err != nil {
+			if !errors.Is(err, ErrTooLarge) {
+				t.Errorf("sealed with %v", err)
+			}
+			return
+		}
+		if left, _ := sealed.Event.(LoggedIn); !reflect.DeepEqual(left.Personal, LoginPersonal{}) {
+			t.Errorf("sealed, it still says %+v", left.Personal)
+		}
+		opened, err := Decoder{}.Opener(sampleKey).Open(sealed)
+		if got, _ := opened.Event.(LoggedIn); err != nil || !reflect.DeepEqual(got, login) {
+			t.Errorf("%+v comes back as %+v, %v", login, got, err)
+		}
+		sealed.ID += "x"
+		if _, err := (Decoder{}).Opener(sampleKey).Open(sealed); !errors.Is(err, ErrNotOpened) {
+			t.Errorf("it opens in another fact: %v", err)
+		}
+	})
+}
+
+// FuzzOpen puts anything in the place of what was sealed: it opens if it is that, and
+// is ErrNotOpened otherwise, and the fact stays as it was.
+func FuzzOpen(f *testing.F) {
+	sealed, err := Seal(samples()["session.refreshed.v1.full"], sampleKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, _ := sealed.Event.(Refreshed)
+	f.Add(whole.Sealed.Key, whole.Sealed.Data)
+	f.Add("", "")
+	f.Add(sampleKey.ID, "")
+	f.Add(sampleKey.ID, base64.StdEncoding.EncodeToString(make([]byte, 28)))
+	f.Add("2026q2-7m2vcq4d", whole.Sealed.Data)
+	f.Fuzz(func(t *testing.T, key, data string) {
+		fact, changed := sealed, whole
+		changed.Sealed = Sealed{Key: key, Data: data}
+		fact.Event = changed
+		opened, err := Decoder{}.Opener(sampleKey).Open(fact)
+		got, _ := opened.Event.(Refreshed)
+		switch {
+		case err != nil && (!errors.Is(err, ErrNotOpened) || !reflect.DeepEqual(opened, fact)):
+			t.Errorf("refused with %v and given back as %+v", err, opened)
+		case err == nil && key == "" && !reflect.DeepEqual(opened, fact):
+			t.Errorf("what is not sealed is opened to %+v", opened)
+		case err == nil && key != "":
+			want, _ := samples()["session.refreshed.v1.full"].Event.(Refreshed)
+			if key != sampleKey.ID || !reflect.DeepEqual(got, want) {
+				t.Errorf("%q opens with key %q, to %+v", data, key, got)
+			}
+		}
+	})
+}
+
+// FuzzPersonalKey reads what may lie in POS_KEYS: a key comes back as it was, and the
+// error of what is none does not have the secret in it.
+func FuzzPersonalKey(f *testing.F) {
+	data, err := EncodeKey(sampleKey)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"id":"2026q1-x","secret":"AAAA"}`))
+	f.Add([]byte(`{"id":1,"secret":"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		key, err := DecodeKey(data)
+		if err != nil {
+			var said struct {
+				Secret string `json:"secret"`
+			}
+			if json.Unmarshal(data, &said) == nil && len(said.Secret) > 8 && strings.Contains(err.Error(), said.Secret) {
+				t.Errorf("the error has the secret: %v", err)
+			}
+			return
+		}
+		again, err := EncodeKey(key)
+		if back, backErr := DecodeKey(again); err != nil || backErr != nil || back != key || key.ID == "" || len(key.ID) > MaxKeyID {
+			t.Errorf("%v comes back as %v, %v, %v", key, back, err, backErr)
+		}
+	})
 }

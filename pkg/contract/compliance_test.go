@@ -70,26 +70,77 @@ func TestComplianceNamesTestsThatExist(t *testing.T) {
 	}
 }
 
-// TestSecurityNamesTestsThatExist does the same with the claims of docs/security.md.
+// TestSecurityNamesTestsThatExist does the same with the claims of docs/security.md: each
+// row of a table of claims names a test or a script, and all that are named exist.
 func TestSecurityNamesTestsThatExist(t *testing.T) {
 	t.Parallel()
-	claim := regexp.MustCompile(`(?m)^\| [^|]+ \| ([^|]*\x60(?:Test|Fuzz)[^|]*) \|$`)
-	claims := claim.FindAllStringSubmatch(readFile(t, "docs", "security.md"), -1)
-	if len(claims) < 50 {
+	claims := claimsOf(readFile(t, "docs", "security.md"))
+	if len(claims) < 100 {
 		t.Fatalf("docs/security.md has %d claims with a test", len(claims))
 	}
-	for _, c := range claims {
-		for _, missing := range missingTests(t, c[1]) {
-			t.Error(missing)
+	for _, claim := range claims {
+		scripts := scriptsIn(claim.tests)
+		if !strings.Contains(claim.tests, "`Test") && !strings.Contains(claim.tests, "`Fuzz") && len(scripts) == 0 {
+			t.Errorf("%q: no test shows it", claim.asks)
+		}
+		for _, missing := range missingTests(t, claim.tests) {
+			t.Errorf("%q: %s", claim.asks, missing)
+		}
+		for _, script := range scripts {
+			if _, err := os.Stat(filepath.Join(root, "services", "posse", "testdata", script+".txtar")); err != nil {
+				t.Errorf("%q: %v", claim.asks, err)
+			}
 		}
 	}
+}
+
+// TestSecurityHasAThreatModel wants what a reader looks for first: who attacks, and where
+// to report what they found.
+func TestSecurityHasAThreatModel(t *testing.T) {
+	t.Parallel()
+	page := readFile(t, "docs", "security.md")
+	_, threats, _ := strings.Cut(page, "\n| attacker | can | cannot |\n")
+	threats, _, _ = strings.Cut(threats, "\n\n")
+	if rows := strings.Count(threats, "\n| "); rows < 10 {
+		t.Errorf("the threat model has %d attackers", rows)
+	}
+	_, report, _ := strings.Cut(page, "\n## Reporting a vulnerability\n")
+	if report, _, _ = strings.Cut(report, "\n## "); !strings.Contains(report, "private security advisory") {
+		t.Error("the page does not say how to report a vulnerability")
+	}
+}
+
+// claimsOf are the rows of the tables of claims.
+func claimsOf(page string) (claims []requirement) {
+	for _, table := range strings.Split(page, "\n| claim | test |\n|---|---|\n")[1:] {
+		for line := range strings.Lines(table) {
+			cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+			if !strings.HasPrefix(line, "| ") || len(cells) != 2 {
+				break
+			}
+			claims = append(claims, requirement{asks: strings.TrimSpace(cells[0]), tests: strings.TrimSpace(cells[1])})
+		}
+	}
+	return claims
+}
+
+// scriptsIn are the scripts that are named, with their folder.
+func scriptsIn(tests string) (scripts []string) {
+	for _, s := range regexp.MustCompile("script `([a-z_/]+)`").FindAllStringSubmatch(tests, -1) {
+		if script := s[1]; strings.Contains(script, "/") {
+			scripts = append(scripts, script)
+		} else {
+			scripts = append(scripts, "script/"+script)
+		}
+	}
+	return scripts
 }
 
 // TestAuditPagesLinkToWhatExists follows the links of the pages for auditors.
 func TestAuditPagesLinkToWhatExists(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
-	for _, page := range []string{"compliance.md", "audit-consumers.md"} {
+	for _, page := range []string{"compliance.md", "audit-consumers.md", "security.md"} {
 		for _, l := range link.FindAllStringSubmatch(readFile(t, "docs", page), -1) {
 			if strings.HasPrefix(l[1], "https://") {
 				continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -217,6 +218,9 @@ func TestReportOfAnotherGatewayIsDropped(t *testing.T) {
 	}
 	w.handle(events.GatewayStatusSubject("b"), data)
 	w.handle(events.GatewayStatusSubject("b"), []byte("not JSON"))
+	long := status("c", 1)
+	long.Name = strings.Repeat("x", 4<<10)
+	w.report(long)
 	if list := tracker.Gateways("shop"); len(list) != 0 {
 		t.Errorf("gateways are %+v, want none", list)
 	}
@@ -373,4 +377,40 @@ func TestAThousandGatewaysAreNamedOneByOne(t *testing.T) {
 	if got.Total != 1000 || len(got.Confirmed) != 997 || !slices.Equal(names, []string{"till 0000", "till 0500", "till 0999"}) {
 		t.Errorf("%d of %d have confirmed, and %q have not", len(got.Confirmed), got.Total, names)
 	}
+}
+
+// FuzzReport holds that a report counts for the gateway that its subject names, and for
+// no other, and that nobody fills memory with one.
+func FuzzReport(f *testing.F) {
+	for _, s := range []events.GatewayStatus{status("a", 7), status("", 0), {Gateway: "é", Interval: -1e300, Tenant: "\xff"}} {
+		data, err := json.Marshal(s)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(events.GatewayStatusSubject(s.Gateway), data)
+	}
+	f.Add(events.GatewayStatusSubject("a"), []byte(`{"gateway":"a","interval":1e999}`))
+	f.Add(events.GatewayStatusSubject("a"), []byte(`{"gateway":"a","leaving":true}`))
+	f.Fuzz(func(t *testing.T, subject string, data []byte) {
+		tracker, w, clock := setup(t)
+		w.report(status("a", 7))
+		w.handle(subject, data)
+		kept := 0
+		for _, tenant := range []string{"shop", ""} {
+			for _, g := range tracker.Gateways(tenant) {
+				kept += len(g.Gateway) + len(g.Name) + len(g.Tenant)
+				if g.Gateway != "a" && events.GatewayStatusSubject(g.Gateway) != subject {
+					t.Errorf("on %q somebody reports for %q", subject, g.Gateway)
+				}
+			}
+		}
+		// What is not UTF-8 takes three bytes for one.
+		if kept > 6*(4<<10)+100 {
+			t.Errorf("%d bytes are kept of it", kept)
+		}
+		clock.advance(time.Hour) // three times the longest interval
+		if list := tracker.Gateways("shop"); len(list) != 0 {
+			t.Errorf("still there after an hour of silence: %+v", list)
+		}
+	})
 }

@@ -160,7 +160,15 @@ func (t *Tracker) Gateways(tenant string) []Gateway {
 	return list
 }
 
+// maxReport is the longest report that is kept, in bytes: many times what a gateway
+// has to say, and little enough for MaxGateways of them.
+const maxReport = 4 << 10
+
 func (t *Tracker) receive(subject string, data []byte) {
+	if len(data) > maxReport {
+		t.config.Logger.Warn("gateway report dropped: it is too long", "bytes", len(data), "max_bytes", maxReport)
+		return
+	}
 	var status events.GatewayStatus
 	if err := json.Unmarshal(data, &status); err != nil || events.GatewayStatusSubject(status.Gateway) != subject {
 		t.config.Logger.Warn("gateway report dropped: it is malformed or of another gateway than its subject", "subject", subject)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/posse-pos/posse/events"
 )
@@ -19,7 +20,7 @@ const maxIP = 64
 
 // cut makes what a stranger sent fit for a fact.
 func (o Origin) cut() Origin {
-	if len(o.IP) > maxIP {
+	if len(o.IP) > maxIP || !utf8.ValidString(o.IP) {
 		o.IP = ""
 	}
 	if len(o.UserAgent) > events.MaxUserAgent {

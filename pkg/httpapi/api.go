@@ -58,11 +58,27 @@ func New(config Config) (chi.Router, huma.API) {
 	)
 	router.NotFound(notFound)
 	router.MethodNotAllowed(methodNotAllowed(router))
-	api := humachi.New(router, openAPI(config))
+	settings := openAPI(config)
+	api := jsonOnly{humachi.New(router, settings), settings}
 	api.UseMiddleware(authenticate(api, config.Authenticator))
 	router.Get("/docs", docsPage(api))
 	return router, api
 }
+
+// jsonOnly is an API that answers in JSON whatever a client accepts: there is no other
+// form. Huma's own negotiation panics on headers such as "Accept: ;,x", which would be
+// answered with 500 after a command was carried out.
+type jsonOnly struct {
+	huma.API
+
+	config huma.Config
+}
+
+// Negotiate implements huma.API.
+func (jsonOnly) Negotiate(string) (string, error) { return "application/json", nil }
+
+// Config is what huma asks an API for beyond its interface.
+func (a jsonOnly) Config() huma.Config { return a.config }
 
 func openAPI(config Config) huma.Config {
 	c := huma.DefaultConfig(config.Title, config.Version)

@@ -338,3 +338,25 @@ func TestARequestIDIsKeptIfItIsHarmless(t *testing.T) {
 		}
 	}
 }
+
+// TestAnyAcceptIsAnsweredInJSON sends what is no Accept header: the command is carried
+// out and says so, also in an error.
+func TestAnyAcceptIsAnsweredInJSON(t *testing.T) {
+	t.Parallel()
+	for _, accept := range []string{";,x", "0;", ";,0", "application/json;q", "text/html", "", ",;=,\xff"} {
+		a := newAPI(t)
+		for path, want := range map[string]int{"/v1/sessions/s1": http.StatusOK, "/v1/sessions/s1?confirm=no": http.StatusUnprocessableEntity} {
+			r := httptest.NewRequest(http.MethodDelete, path, http.NoBody)
+			r.Header.Set("Authorization", "Bearer ada")
+			r.Header["Accept"] = []string{accept}
+			w := httptest.NewRecorder()
+			a.handler.ServeHTTP(w, r)
+			if kind := w.Header().Get("Content-Type"); w.Code != want || !strings.HasSuffix(kind, "json") {
+				t.Errorf("Accept: %q: %s answered %d in %q: %s", accept, path, w.Code, kind, w.Body)
+			}
+		}
+		if a.ender.session.Session != "s1" {
+			t.Errorf("Accept: %q: ended %+v", accept, a.ender.session)
+		}
+	}
+}

@@ -9,11 +9,14 @@ import (
 
 // One returns a sequence that draws from another in a goroutine of its own, one pair
 // further than was asked for. The other is made with a context that ends when no more
-// is wanted, and has to end soon after that; One's does not end before it.
+// is wanted, and has to end soon after that; One's does not end before it. When the
+// caller's context ends before the other sequence does, the last pair has its cause as
+// the error: what was drawn then is not all.
 func One[T any](ctx context.Context, from func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		drawn := make(chan pair[T])
+		whole := true // until drawing ended before the other did
 		var drawing sync.WaitGroup
 		defer drawing.Wait()
 		defer cancel()
@@ -23,6 +26,7 @@ func One[T any](ctx context.Context, from func(context.Context) iter.Seq2[T, err
 				select {
 				case drawn <- pair[T]{value, err}:
 				case <-ctx.Done():
+					whole = false
 					return
 				}
 			}
@@ -31,6 +35,10 @@ func One[T any](ctx context.Context, from func(context.Context) iter.Seq2[T, err
 			if !yield(p.value, p.err) {
 				return
 			}
+		}
+		if !whole {
+			var none T
+			yield(none, context.Cause(ctx))
 		}
 	}
 }

@@ -86,3 +86,28 @@ func TestNobodyIsLeftBehind(t *testing.T) {
 		t.Fatal("it went on before the goroutine had ended")
 	}
 }
+
+// TestWhatWasCutOffSaysSo ends the context while somebody uses a pair and the next one
+// waits: it must not look as if there were no more.
+func TestWhatWasCutOffSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	ended := make(chan struct{})
+	var last error
+	for _, err := range readahead.One(ctx, func(context.Context) iter.Seq2[int, error] {
+		return func(yield func(int, error) bool) {
+			defer close(ended)
+			for yield(1, nil) {
+			}
+		}
+	}) {
+		if last = err; err == nil {
+			cancel(errEnd)
+			<-ended
+		}
+	}
+	if !errors.Is(last, errEnd) {
+		t.Fatalf("a sequence that was cut off ends with %v", last)
+	}
+}

@@ -87,10 +87,10 @@ func cmdEmptyReadModel(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // cmdNowhere: nowhere WORD... fails if anything that posse wrote says one of the
-// words: a file, a log, a row.
+// words: a file, a log, a row. ! nowhere WORD fails if nothing says it.
 func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: nowhere WORD...")
+	if len(args) == 0 || neg && len(args) != 1 {
+		ts.Fatalf("usage: nowhere WORD... or ! nowhere WORD")
 	}
 	all, err := sharedOf(ts).posse.written()
 	ts.Check(err)
@@ -99,10 +99,17 @@ func cmdNowhere(ts *testscript.TestScript, neg bool, args []string) {
 	maps.Copy(all, files)
 	for name, content := range all {
 		for _, word := range args {
-			if i := bytes.Index(content, []byte(word)); i >= 0 {
+			i := bytes.Index(content, []byte(word))
+			if i >= 0 && neg {
+				return
+			}
+			if i >= 0 {
 				ts.Fatalf("%s says %q at %d", name, word, i)
 			}
 		}
+	}
+	if neg {
+		ts.Fatalf("none of %d files says %q", len(all), args[0])
 	}
 	ts.Logf("looked into %d files", len(all))
 }

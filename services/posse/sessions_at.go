@@ -77,8 +77,17 @@ func zoneOf(name string) (*time.Location, error) {
 }
 
 // parseMoment reads RFC 3339, or a date and a time of day in a zone. A time of day
-// that a change of clocks leaves out or repeats is refused.
+// that a change of clocks leaves out or repeats is refused, and so is a moment that the
+// API takes for none, or that RFC 3339 does not write in UTC.
 func parseMoment(text string, zone *time.Location) (time.Time, error) {
+	at, err := readMoment(text, zone)
+	if err == nil && (at.Unix() <= 0 || at.UTC().Year() > 9999) {
+		return at, fmt.Errorf("%q lies before 1970 or after 9999: nothing was recorded then", text)
+	}
+	return at, err
+}
+
+func readMoment(text string, zone *time.Location) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return at, nil
 	}

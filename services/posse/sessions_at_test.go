@@ -16,6 +16,8 @@ func TestParseMoment(t *testing.T) {
 		{"2026-11-20T14:05:00.25+01:00", "UTC", "2026-11-20T13:05:00.25Z"},
 		{"2026-10-25 02:30", "Europe/Madrid", "comes twice"},
 		{"2026-03-29 02:30", "Europe/Madrid", "clocks are set forward"},
+		{"0001-01-01T00:00:00Z", "UTC", "lies before 1970"},
+		{"9999-12-31T23:59:59-01:00", "UTC", "after 9999"},
 		{"yesterday", "UTC", `"yesterday" is not a moment`},
 		{"2026-13-01 10:00", "UTC", "is not a moment"},
 		{"", "UTC", "is not a moment"},

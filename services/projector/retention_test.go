@@ -2,6 +2,8 @@ package projector_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,4 +61,27 @@ func TestRetentionThatIsRefused(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzParseRetention holds that what is refused is ErrRetention, and that what is not
+// keeps the sessions of every tenant for the 13 months that are the least.
+func FuzzParseRetention(f *testing.F) {
+	f.Add("500d", "north=403d", "a=b=9673h")
+	f.Add("", "", "=")
+	f.Add("2562048h", "north=65535d", "north=403d")
+	f.Add("0d", "\xff=403d", "north=9672h0.0000000001s")
+	f.Fuzz(func(t *testing.T, keep, first, second string) {
+		r, err := projector.ParseRetention(keep, []string{first, second})
+		if err != nil {
+			if !errors.Is(err, projector.ErrRetention) {
+				t.Errorf("error %v is not ErrRetention", err)
+			}
+			return
+		}
+		for _, tenant := range append(slices.Collect(maps.Keys(r.Tenants)), "somebody else") {
+			if of := r.Of(tenant); of < projector.MinRetention || of > 36500*days {
+				t.Errorf("%q keeps sessions for %v", tenant, of)
+			}
+		}
+	})
 }

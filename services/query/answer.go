@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/services/query/reads"
 )
@@ -25,7 +27,16 @@ type ReadInput struct {
 
 // AsOfInput is what a read takes that can answer for a past moment.
 type AsOfInput struct {
-	AsOf time.Time `doc:"Answer for this past moment (RFC 3339) instead of now." query:"as_of"`
+	AsOf time.Time `doc:"Answer for this past moment (RFC 3339), after 1970, instead of now." query:"as_of"`
+}
+
+// Resolve refuses moments before there were any. The zero time is among them, and
+// would be answered as if nobody had asked for a moment.
+func (in *AsOfInput) Resolve(ctx huma.Context) []error {
+	if _, err := time.Parse(time.RFC3339, ctx.Query("as_of")); err != nil || in.AsOf.Unix() > 0 {
+		return nil // nobody asked, or it is refused already
+	}
+	return []error{&huma.ErrorDetail{Location: "query.as_of", Message: "lies before 1970, when nothing was recorded"}}
 }
 
 // Freshness is in every answer.

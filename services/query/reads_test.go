@@ -73,6 +73,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 			"/v1/users?page_token=nonsense":                "query.page_token",
 			"/v1/users?as_of=" + future:                    "query.as_of",
 			"/v1/users?as_of=yesterday":                    "query.as_of",
+			"/v1/users?as_of=0001-01-01T00:00:00Z":         "query.as_of",
+			"/v1/users?as_of=0000-01-01T00:00:00%2B23:59":  "query.as_of",
 			"/v1/users?wait_for=-1":                        "query.wait_for",
 			"/v1/users?wait=31":                            "query.wait",
 			"/v1/users?fliter=carl":                        "query.fliter",

@@ -39,15 +39,18 @@ type Query struct {
 }
 
 // ParseMoment reads a time in RFC 3339, or a day, which is its midnight in UTC. Only
-// absolute times: "an hour ago" would not give the same bytes twice.
+// absolute times: "an hour ago" would not give the same bytes twice. An offset may not
+// carry it out of the years 0 to 9999 in UTC, beyond which RFC 3339 writes none.
 func ParseMoment(text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if moment, err := time.Parse(layout, text); err == nil {
+		if moment, err := time.Parse(layout, text); err == nil && isYear(moment.UTC().Year()) {
 			return moment.UTC(), nil
 		}
 	}
 	return time.Time{}, fmt.Errorf("%.64q is not a time such as 2026-03-14T09:26:53Z or a day such as 2026-03-14", text)
 }
+
+func isYear(year int) bool { return year >= 0 && year <= 9999 }
 
 // ErrInvalidQuery says that a query contradicts itself.
 var ErrInvalidQuery = errors.New("replay: invalid query")

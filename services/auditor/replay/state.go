@@ -63,6 +63,9 @@ func (f *StateFile) load(query Query) (*State, error) {
 	if err := json.Unmarshal(data, &state); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrState, f.Path, err)
 	}
+	if state.Size < 0 {
+		return nil, fmt.Errorf("%w: %s says that %d bytes were written; start anew without it", ErrState, f.Path, state.Size)
+	}
 	if !state.Query.equal(query) || state.Format != f.Format {
 		return nil, fmt.Errorf("%w: %s was begun with other arguments; repeat those, or name another file", ErrState, f.Path)
 	}

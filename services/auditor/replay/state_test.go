@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -163,5 +164,40 @@ func TestStateOfSomethingElse(t *testing.T) {
 	r.rig = setup(t)
 	if err := r.run(query, replay.NDJSON{}, nil); !errors.Is(err, eventlog.ErrGap) {
 		t.Errorf("another log: %v, want ErrGap", err)
+	}
+}
+
+// TestAReplayThatIsCutOffSaysSo ends the context of replays somewhere: one that says
+// that all went well has written everything, and one that does not goes on.
+func TestAReplayThatIsCutOffSaysSo(t *testing.T) {
+	t.Parallel()
+	base := setup(t)
+	base.history(500)
+	query := replay.Query{Tenant: "shop"}
+	want := base.replay(query, replay.NDJSON{})
+	for range 20 {
+		cut := *base
+		ctx, cancel := context.WithCancel(base.ctx)
+		cut.ctx = ctx
+		r := &resumable{rig: &cut, dir: t.TempDir()}
+		left := rand.IntN(3000)
+		err := r.run(query, encoderFunc(func(line []byte, fact eventlog.Recorded) ([]byte, error) {
+			left--
+			if left == 0 {
+				cancel()
+			}
+			return replay.NDJSON{}.Append(line, fact)
+		}), nil)
+		cancel()
+		if got := r.read(r.output()); err == nil && got != want {
+			t.Fatalf("all went well, and %d of %d bytes are written", len(got), len(want))
+		}
+		cut.ctx = base.ctx
+		if err := r.run(query, replay.NDJSON{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.read(r.output()); got != want {
+			t.Fatalf("gone on with it has %d of %d bytes", len(got), len(want))
+		}
 	}
 }

@@ -91,5 +91,6 @@ func plant(root, dir string, planted PlantedBug) (file string, err error) {
 		return "", fmt.Errorf("torture: %s has %q %d times, and a bug is planted where it stands once", planted.File, planted.Old, n)
 	}
 	file = filepath.Join(dir, "planted.go")
-	return file, os.WriteFile(file, []byte(strings.Replace(string(source), planted.Old, planted.New, 1)), 0o600) //nolint:gosec // it is our own
+	changed := strings.Replace(string(source), planted.Old, planted.New, 1)
+	return file, os.WriteFile(file, []byte(changed), 0o600) //nolint:gosec // it is our own
 }

@@ -86,7 +86,10 @@ func (p *processes) start(dir string) (map[string]string, error) {
 		return nil, err
 	}
 	env := p.environment(dir, nats)
-	variables := map[string]string{"NATS": nats, "AUDITOR_SEED": seedFile(dir, "auditor"), "OPERATOR_SEED": seedFile(dir, "operator")}
+	variables := map[string]string{
+		"NATS": nats, "AUDITOR_SEED": seedFile(dir, "auditor"), "OPERATOR_SEED": seedFile(dir, "operator"),
+		"PROJECTOR_SEED": seedFile(dir, "projector"), "POSTGRES": p.postgres,
+	}
 	for _, role := range []string{"recorder", "projector", "query", "gateway"} {
 		if role == "gateway" {
 			env = append(env, "POSSE_JWKS="+variables["RECORDER"]+"/.well-known/jwks.json")

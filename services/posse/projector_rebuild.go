@@ -82,7 +82,7 @@ func runRebuild(ctx context.Context, cmd *cli.Command, conn *bus.Conn, config pg
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer store.Close() //nolint:contextcheck // it closes whether or not ctx has ended
 	if store.Resumed {
 		fmt.Fprintln(cmd.Root().ErrWriter, "goes on with the rebuild that was interrupted")
 	}
@@ -96,7 +96,7 @@ func runRebuild(ctx context.Context, cmd *cli.Command, conn *bus.Conn, config pg
 	})
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted, and the old tables go on serving; the same command goes on from there, --abandon drops what is done: %w", ctx.Err())
+		return errors.New("interrupted, and the old tables go on serving; the same command goes on from there, --abandon drops what is done")
 	}
 	if err != nil {
 		return err

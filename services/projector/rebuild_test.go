@@ -43,7 +43,7 @@ func (r *rebuilding) rebuild(ctx context.Context, size int) (done projector.Rebu
 	if err != nil {
 		return done, false, err
 	}
-	defer next.Close()
+	defer next.Close() //nolint:contextcheck // it closes whether or not ctx has ended
 	done, err = projector.Rebuild(ctx, projector.RebuildConfig{
 		Log: r.log, Store: next, Bus: r.conn, MaxBatch: size, Logger: quiet,
 	})

@@ -123,6 +123,9 @@ func Abandon(ctx context.Context, config Config) (dropped bool, err error) {
 	return true, wrap("abandon", err)
 }
 
+// lockPatience lets PostgreSQL notice that a process is gone.
+const lockPatience = "SET lock_timeout = '2s'"
+
 // lockRebuild keeps rebuilds of one schema to one process at a time. The lock ends
 // with the connection, however that ends.
 func lockRebuild(ctx context.Context, config *pgx.ConnConfig, live string) (*pgx.Conn, error) {
@@ -130,10 +133,14 @@ func lockRebuild(ctx context.Context, config *pgx.ConnConfig, live string) (*pgx
 	if err != nil {
 		return nil, fmt.Errorf("pgstore: connect: %w", err)
 	}
-	var locked bool
-	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", schemaLock{live + rebuildSuffix + ":running"}.key()).Scan(&locked)
-	if err == nil && !locked {
+	if _, err = conn.Exec(ctx, lockPatience); err == nil {
+		_, err = conn.Exec(ctx, "SELECT pg_advisory_lock($1)", schemaLock{live + rebuildSuffix + ":running"}.key())
+	}
+	if err = busy(ctx, err); errors.Is(err, activesessions.ErrBusy) {
 		err = ErrRebuilding
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, "RESET lock_timeout")
 	}
 	if err != nil {
 		return nil, errors.Join(wrap("lock", err), conn.Close(context.WithoutCancel(ctx)))
@@ -161,7 +168,8 @@ func (r *Rebuild) check(ctx context.Context) error {
 	case err != nil:
 		return wrap("rebuild", err)
 	case version > newest:
-		return fmt.Errorf("%w: it stands at migration %d, this program knows %d; rebuild with the posse that serves it", ErrNewer, version, newest)
+		return fmt.Errorf("%w: it stands at migration %d, this program knows %d; rebuild with the posse that serves it",
+			ErrNewer, version, newest)
 	case !owns || !creates:
 		return fmt.Errorf("%w: it must own the schema %q and may create schemas (GRANT CREATE ON DATABASE … TO …)", ErrPrivileges, r.live)
 	}

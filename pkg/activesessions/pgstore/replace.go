@@ -124,7 +124,7 @@ func (r *Rebuild) rename(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	if err := drop(ctx, tx, old); err != nil {
-		return fmt.Errorf("the tables that serve now cannot be dropped, so they go on serving; rebuild with --keep-old to leave them where they are: %w", err)
+		return fmt.Errorf("the old tables cannot be dropped, so they go on serving; with --keep-old they are left: %w", err)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func runRebuild(ctx context.Context, cmd *cli.Command, conn *bus.Conn, config pg
 	})
 	bar.clear()
 	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted, and the old tables go on serving; the same command goes on from there, --abandon drops what is done")
+		return errors.New("interrupted, and the old tables serve; the same command goes on from there, --abandon drops what is done")
 	}
 	if err != nil {
 		return err

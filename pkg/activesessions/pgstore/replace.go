@@ -2,10 +2,12 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // What serves is what has the name. Replace renames two schemas in one transaction, so
@@ -124,7 +126,11 @@ func (r *Rebuild) rename(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	if err := drop(ctx, tx, old); err != nil {
-		return fmt.Errorf("the old tables cannot be dropped, so they go on serving; with --keep-old they are left: %w", err)
+		detail := ""
+		if failure := (*pgconn.PgError)(nil); errors.As(err, &failure) {
+			detail = failure.Detail // which names what is in the way
+		}
+		return fmt.Errorf("the old tables cannot be dropped, so they go on serving; with --keep-old they are left: %w: %s", err, detail)
 	}
 	return nil
 }

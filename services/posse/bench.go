@@ -19,12 +19,13 @@ library does in the same run, as a ratio, and beside the aim. It judges nothing.
 The parts are ` + strings.Join(bench.Parts(), ", ") + `.
 All together take about half an hour; verify about ten minutes and as many GB in --dir,
 projector, screen, commands and revocations three to five minutes each, gateways,
-watchers and replay two, and the others less than one.`,
+watchers, replay and rebuild two, and the others less than one.`,
 		Flags: []cli.Flag{
-			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector, watchers, screen and commands"),
+			secret("postgres", "URL of an empty PostgreSQL database, for the parts projector, rebuild, watchers, screen and commands"),
 			texts("only", "parts to measure, if not all"),
 			number("users", 200_000, "users in the log for the part commands"),
-			number("events", 0, "events in the log for the parts commands (0: 2000000), replay (0: 1000000) and verify (0: 10000000)"),
+			number("events", 0, "events in the log for the parts commands (0: 2000000), replay (0: 1000000), "+
+				"verify (0: 10000000) and rebuild (0: 100000)"),
 			number("gateways", 1000, "gateways that the part gateways connects"),
 			number("revocations", 1_000_000, "live revocations that the part revocations fills the stream with"),
 			number("burst", 100_000, "revocations that it then adds at once"),

@@ -64,6 +64,15 @@ func TestBenchRevocations(t *testing.T) {
 	)
 }
 
+// TestBenchRebuild rebuilds a small read model.
+func TestBenchRebuild(t *testing.T) {
+	t.Parallel()
+	expectRows(t, bench.Config{Only: []string{"rebuild"}, Events: 3000, Rounds: 2},
+		`rebuild of 3,000 logins`,
+		`bare unnest upserts +[1-9][\d,]*/s\n +rebuild, from the log +[1-9][\d,]*/s\n +ratio +\d+\.\d+ +aim ≥ 0.50\n`,
+	)
+}
+
 // TestBenchReplay writes a short history, and a file of it.
 func TestBenchReplay(t *testing.T) {
 	t.Parallel()

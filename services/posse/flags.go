@@ -89,7 +89,7 @@ func checkSources(ctx context.Context, cmd *cli.Command) (context.Context, error
 			return ctx, err
 		}
 	}
-	if cmd.ArgsUsage == "" && cmd.Args().Present() {
+	if cmd.ArgsUsage == "" && cmd.Args().Present() && cmd.Command(cmd.Args().First()) == nil {
 		return ctx, fmt.Errorf("%s takes no argument, but got %q", cmd.FullName(), cmd.Args().First())
 	}
 	return ctx, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
 
-// progressBar says on a terminal how far a replay is, once it takes more than a
+// progressBar says on a terminal how far a command is, once it takes more than a
 // moment.
 type progressBar struct {
 	out   io.Writer // nil if nothing is to be shown
@@ -33,16 +33,22 @@ func newProgressBar(cmd *cli.Command, follow bool) *progressBar {
 	if follow || !isTerminal(cmd.Root().ErrWriter) || cmd.String("output") == "" && isTerminal(cmd.Root().Writer) {
 		return &progressBar{}
 	}
-	return &progressBar{out: cmd.Root().ErrWriter, next: time.Now().Add(barAfter)}
+	return barOn(cmd.Root().ErrWriter)
 }
 
-func (b *progressBar) show(p replay.Progress) {
+func barOn(terminal io.Writer) *progressBar {
+	return &progressBar{out: terminal, next: time.Now().Add(barAfter)}
+}
+
+func (b *progressBar) show(p replay.Progress) { b.draw(func() string { return barText(p) }) }
+
+func (b *progressBar) draw(text func() string) {
 	now := time.Now()
 	if b.out == nil || now.Before(b.next) {
 		return
 	}
 	b.next, b.shown = now.Add(barEvery), true
-	fmt.Fprint(b.out, "\r"+barText(p)+"\x1b[K")
+	fmt.Fprint(b.out, "\r"+text()+"\x1b[K")
 }
 
 func (b *progressBar) clear() {
@@ -58,9 +64,13 @@ func barText(p replay.Progress) string {
 	if p.Last >= p.First && done < all {
 		share = float64(done) / float64(all)
 	}
+	return bar(share) + ", " + count(int(p.Written), "fact") + " written"
+}
+
+// bar is [######------]  20%.
+func bar(share float64) string {
 	full := int(share * barWidth)
-	return fmt.Sprintf("[%s%s] %3d%%, %s written", strings.Repeat("#", full), strings.Repeat("-", barWidth-full),
-		int(share*100), count(int(p.Written), "fact"))
+	return fmt.Sprintf("[%s%s] %3d%%", strings.Repeat("#", full), strings.Repeat("-", barWidth-full), int(share*100))
 }
 
 func isTerminal(w io.Writer) bool {

@@ -28,7 +28,8 @@ The streams must be there: a recorder makes them.`,
 		Flags: flags(processFlags(), natsFlags(), []cli.Flag{
 			postgresFlag("URL of the PostgreSQL database that holds the read model"),
 		}, retentionFlags()),
-		Action: onPostgres((*node).wireProjector),
+		Action:   onPostgres((*node).wireProjector),
+		Commands: []*cli.Command{projectorRebuildCommand()},
 	}
 }
 

@@ -87,8 +87,8 @@ func (p *processes) start(dir string) (map[string]string, error) {
 	}
 	env := p.environment(dir, nats)
 	variables := map[string]string{
-		"NATS": nats, "AUDITOR_SEED": seedFile(dir, "auditor"),
-		"OPERATOR_SEED": seedFile(dir, "operator"), "SYSTEM_SEED": seedFile(dir, "system"),
+		"NATS": nats, "POSTGRES": p.postgres, "AUDITOR_SEED": seedFile(dir, "auditor"), "OPERATOR_SEED": seedFile(dir, "operator"),
+		"PROJECTOR_SEED": seedFile(dir, "projector"), "SYSTEM_SEED": seedFile(dir, "system"),
 	}
 	for _, role := range []string{"recorder", "projector", "query", "gateway"} {
 		if role == "gateway" {

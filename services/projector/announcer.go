@@ -107,10 +107,7 @@ func (a *announcer) flush() {
 // announce is called with the lock held, so that announcements leave in the
 // order of their positions; publishing only fills a buffer.
 func (a *announcer) announce(tenant string) {
-	a.number++
-	change := events.Changed{
-		Tenant: tenant, Source: a.source, Number: a.number, Position: a.position, Touches: a.touches,
-	}
+	change := events.Changed{Tenant: tenant}
 	if users := a.waiting[tenant]; len(users) > events.MaxChangedUsers {
 		change.All = true
 	} else {
@@ -120,9 +117,23 @@ func (a *announcer) announce(tenant string) {
 		slices.Sort(change.Users)
 	}
 	delete(a.waiting, tenant)
+	a.publish(change)
+}
+
+// everybody announces that no user of a tenant need be what they were.
+func (a *announcer) everybody(tenant string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.publish(events.Changed{Tenant: tenant, All: true})
+}
+
+// publish is called with the lock held.
+func (a *announcer) publish(change events.Changed) {
+	a.number++
+	change.Source, change.Number, change.Position, change.Touches = a.source, a.number, a.position, a.touches
 	data, err := json.Marshal(change)
 	if err == nil {
-		err = a.bus.Publish(events.ChangedSubject(tenant), data)
+		err = a.bus.Publish(events.ChangedSubject(change.Tenant), data)
 	}
 	if err != nil {
 		a.failures.Inc()

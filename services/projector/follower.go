@@ -28,6 +28,7 @@ type follower struct {
 
 	// What others read while it works.
 	at       atomic.Uint64 // position in the read model
+	end      atomic.Uint64 // the log's end at the start; 0 before it is known
 	caughtUp atomic.Bool
 	pending  atomic.Uint64
 	newest   atomic.Int64 // Unix ms up to which the read model is known to be current
@@ -114,6 +115,7 @@ func (f *follower) begin(ctx context.Context) error {
 			return fmt.Errorf("projector: read the extent of %s: %w", f.stream, err)
 		}
 		f.goal = &state.Last
+		f.end.Store(state.Last)
 	}
 	from, err := f.config.Store.Checkpoint(ctx, f.stream)
 	if err != nil {

@@ -66,7 +66,7 @@ func (s *Store) Apply(ctx context.Context, batch activesessions.Batch) ([]active
 
 // wrap names what failed, but leaves the port's errors as they are.
 func wrap(what string, err error) error {
-	if err == nil || errors.Is(err, activesessions.ErrFenced) {
+	if err == nil || errors.Is(err, activesessions.ErrFenced) || errors.Is(err, ErrRebuilding) {
 		return err
 	}
 	return fmt.Errorf("pgstore: %s: %w", what, err)

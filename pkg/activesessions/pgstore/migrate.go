@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -42,6 +43,15 @@ func newProvider(db *sql.DB, schema string) (*goose.Provider, error) {
 	}
 	return goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithSessionLocker(schemaLock{schema}), goose.WithTableName("migrations"), goose.WithDisableGlobalRegistry(true))
+}
+
+// newestMigration is the version that migrate brings tables to.
+func newestMigration() (int64, error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(slices.Max(files))
 }
 
 // schemaLock keeps migrations of one schema to one process at a time. It waits in

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -58,6 +59,25 @@ func TestUsersOfAnOlderReadModelAreFound(t *testing.T) {
 	}
 	if !slices.Equal(found, []string{"ben", "ana"}) || page.Total != 2 {
 		t.Errorf("found %v of %d, want ben and ana", found, page.Total)
+	}
+}
+
+// A read model that an older version left is rebuilt as any other.
+func TestAnOlderReadModelIsRebuilt(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	s := openAt(t, url)
+	downTo(t, s, 4)
+	next, err := OpenRebuild(t.Context(), RebuildConfig{Config: Config{URL: url}})
+	if err != nil {
+		t.Fatalf("open a rebuild: %v", err)
+	}
+	defer next.Close()
+	if _, err := next.Replace(t.Context(), func(context.Context, map[string]uint64) error { return nil }); err != nil {
+		t.Fatalf("replace: %v", err)
+	}
+	if _, err := openAt(t, url).Freshness(t.Context()); err != nil {
+		t.Errorf("the new read model: %v", err)
 	}
 }
 

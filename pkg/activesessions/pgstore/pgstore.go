@@ -7,7 +7,8 @@
 // sessions: users are listed from a summary that moves in steps, totals are kept,
 // and what expired since the last write is counted off.
 //
-// Everything is in one schema, so a read model can be built beside another.
+// Everything is in one schema, so a read model can be built beside another: see
+// Rebuild.
 // This package and package pgtest are the only homes of pgx and goose.
 package pgstore
 

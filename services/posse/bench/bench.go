@@ -23,15 +23,15 @@ var ErrUnknownPart = errors.New("bench: unknown part")
 // Config says what to measure.
 type Config struct {
 	// Postgres is the URL of an empty database; it is filled and left so.
-	// Required for the parts projector, watchers, screen and commands.
+	// Required for the parts projector, rebuild, watchers, screen and commands.
 	Postgres string
 	// Dir holds the logs while they are measured; "" makes a temporary folder.
 	Dir string
 	// Users is how many there are in the log for Terminate and Logout All; 0 means
 	// 200,000.
 	Users int
-	// Events is how full the log is for these, for replay, and for verify; 0 means
-	// 2,000,000, 1,000,000 and 10,000,000.
+	// Events is how full the log is for these, for replay, for verify, and for rebuild;
+	// 0 means 2,000,000, 1,000,000, 10,000,000 and 100,000.
 	Events int
 	// Sessions are how many active ones the Sessions screen is asked for, one after
 	// the other; none means 10,000 and 1,000,000.
@@ -64,6 +64,7 @@ var parts = []part{
 	{"logins", measureLogins},
 	{"sealing", measureSealing},
 	{"projector", measureProjector},
+	{"rebuild", measureRebuild},
 	{"revocation", measureRevocation},
 	{"memory", measureMemory},
 	{"gateways", measureGateways},

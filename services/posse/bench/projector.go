@@ -43,8 +43,11 @@ func measureProjector(ctx context.Context, r *run) error {
 	return r.intoPostgres(ctx, rig, touches)
 }
 
-func projectedLogins() []events.Envelope {
-	facts := make([]events.Envelope, projected)
+func projectedLogins() []events.Envelope { return loginsOf(projected) }
+
+// loginsOf returns so many logins, of as many users as there are or projectedUsers.
+func loginsOf(n int) []events.Envelope {
+	facts := make([]events.Envelope, n)
 	start := time.Now().Add(-time.Hour)
 	for i := range facts {
 		facts[i] = loginOf(i, history{}.user(i%projectedUsers), start.Add(time.Duration(i)*time.Millisecond))
@@ -54,7 +57,7 @@ func projectedLogins() []events.Envelope {
 
 // appendAll appends each user's logins as one batch.
 func appendAll(ctx context.Context, r *rig, facts []events.Envelope) error {
-	return shared(projectedUsers, 16, func(user int) error {
+	return shared(min(projectedUsers, len(facts)), 16, func(user int) error {
 		var batch []events.Envelope
 		for i := user; i < len(facts); i += projectedUsers {
 			batch = append(batch, facts[i])

@@ -35,7 +35,7 @@ func TestEverythingComesInOrder(t *testing.T) {
 	t.Parallel()
 	var got []int
 	var last error
-	for i, err := range readahead.One(t.Context(), counting(5, make(chan int, 5))) {
+	for i, err := range readahead.Of(t.Context(), 1, counting(5, make(chan int, 5))) {
 		if last = err; err == nil {
 			got = append(got, i)
 		}
@@ -48,7 +48,7 @@ func TestEverythingComesInOrder(t *testing.T) {
 func TestOneIsDrawnAhead(t *testing.T) {
 	t.Parallel()
 	came := make(chan int, 10)
-	for i, err := range readahead.One(t.Context(), counting(10, came)) {
+	for i, err := range readahead.Of(t.Context(), 1, counting(10, came)) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestOneIsDrawnAhead(t *testing.T) {
 func TestNobodyIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	ended := false
-	for i, err := range readahead.One(t.Context(), func(ctx context.Context) iter.Seq2[int, error] {
+	for i, err := range readahead.Of(t.Context(), 1, func(ctx context.Context) iter.Seq2[int, error] {
 		return func(yield func(int, error) bool) {
 			yield(1, nil)
 			<-ctx.Done()
@@ -95,7 +95,7 @@ func TestWhatWasCutOffSaysSo(t *testing.T) {
 	defer cancel(nil)
 	ended := make(chan struct{})
 	var last error
-	for _, err := range readahead.One(ctx, func(context.Context) iter.Seq2[int, error] {
+	for _, err := range readahead.Of(ctx, 1, func(context.Context) iter.Seq2[int, error] {
 		return func(yield func(int, error) bool) {
 			defer close(ended)
 			for yield(1, nil) {

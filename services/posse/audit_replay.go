@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -229,6 +230,9 @@ func auditCheckParquet(directory string, query replay.Query, state *replay.State
 
 // runReplay connects, replays and shows how far it is.
 func runReplay(ctx context.Context, cmd *cli.Command, config replay.Config) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(replay.GCPercent)
+	}
 	log, done, err := openLogOnce(ctx, cmd)
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (l *Log) scanLong(ctx context.Context, s *selecting, after eventlog.Positio
 		return true
 	}
 	defer f.close(ctx)
-	for p, err := range readahead.One(ctx, func(ctx context.Context) iter.Seq2[page, error] { return f.pages(ctx, s.limit) }) {
+	for p, err := range readahead.Of(ctx, 1, func(ctx context.Context) iter.Seq2[page, error] { return f.pages(ctx, s.limit) }) {
 		if err != nil {
 			return true
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -64,6 +65,7 @@ func historyOf(count, otherwise int) history {
 }
 
 func (r *busRig) replay(ctx context.Context, sink replay.Sink) (int, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(replay.GCPercent)) // as the command does
 	done, err := replay.Run(ctx, replay.Config{Log: r.log, Sink: sink})
 	return int(done.Written), err
 }

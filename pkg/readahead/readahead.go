@@ -16,7 +16,7 @@ func Of[T any](ctx context.Context, n int, from func(context.Context) iter.Seq2[
 	return func(yield func(T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		drawn := make(chan pair[T], max(n-1, 0)) // the goroutine holds one more
-		whole := true // until drawing ended before the other did
+		whole := true                            // until drawing ended before the other did
 		var drawing sync.WaitGroup
 		defer drawing.Wait()
 		defer cancel()

@@ -69,6 +69,7 @@ test('a reason is optional', async ({ shop, screen }) => {
   await expect(screen.dialog).toContainText('optional');
   await screen.confirm();
   await expect(screen.card(tablet.session)).toHaveCount(0);
+  await expect(screen.outcome).toContainText('1 of 1 gateway refuses it');
   expect(await admitted(tablet)).toBe(401);
 });
 
@@ -131,6 +132,7 @@ test('an administrator chooses which session of somebody else to keep', async ({
   await screen.confirm();
   await expect(screen.cards).toHaveCount(1);
   await expect(screen.card(tablet.session)).toBeVisible();
+  await expect(screen.outcome).toContainText('1 of 1 gateway refuses it');
   expect(await admitted(tablet)).toBe(200);
   expect(await admitted(stall)).toBe(401);
   expect(await admitted(counter)).toBe(401);

@@ -76,6 +76,7 @@ test('everything can be done by keyboard alone', async ({ shop, screen, page }) 
   await tabTo(page, screen.dialog.locator('button.danger'));
   await page.keyboard.press('Enter');
   await expect(screen.card(tablet.session)).toHaveCount(0);
+  await expect(screen.outcome).toContainText('1 of 1 gateway refuses it');
   expect(await admitted(tablet)).toBe(401);
 
   await tabTo(page, screen.sessions.getByRole('link', { name: 'History' }));

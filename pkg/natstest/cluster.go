@@ -45,7 +45,11 @@ func freeRoutes(t testing.TB, size int) []*url.URL {
 	routes := make([]*url.URL, size)
 	listeners := make([]net.Listener, size)
 	for i := range routes {
-		listeners[i] = listen(t)
+		listener, err := listen(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners[i] = listener
 		routes[i] = &url.URL{Scheme: "nats-route", Host: listeners[i].Addr().String()}
 	}
 	// All at once, so that no port is found twice.

@@ -87,7 +87,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 func create(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	return &Server{t: t, opts: opts, store: t.TempDir(), port: freePort(t)}
+	return &Server{t: t, opts: opts, store: t.TempDir(), port: FreePort(t)}
 }
 
 // options are made anew for each start: a server keeps and changes what it got.

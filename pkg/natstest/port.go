@@ -1,6 +1,8 @@
 package natstest
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -14,41 +16,45 @@ import (
 const firstPort, lastPort = 20_000, 32_000
 
 // listen listens on a free port of ours.
-func listen(t testing.TB) net.Listener {
-	t.Helper()
+func listen(ctx context.Context) (net.Listener, error) {
 	var err error
 	for range 100 {
 		var listener net.Listener
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort)))
-		if listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address); err == nil {
-			return listener
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err == nil {
+			return listener, nil
 		}
 	}
-	t.Fatalf("natstest: find a free port from %d to %d: %v", firstPort, lastPort, err)
-	return nil
+	return nil, fmt.Errorf("natstest: find a free port from %d to %d: %w", firstPort, lastPort, err)
+}
+
+// Address is FreeAddress where there is no test.
+func Address(ctx context.Context) (string, error) {
+	listener, err := listen(ctx)
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
 }
 
 // FreePort returns a port that was free a moment ago, for what a server listens on
 // besides clients.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	return freePort(t)
+	address, err := net.ResolveTCPAddr("tcp", FreeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address.Port
 }
 
 // FreeAddress returns a host:port that was free a moment ago, and that a system does
 // not give to somebody who asks for any.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
-}
-
-// freePort returns a port that was free a moment ago.
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener := listen(t)
-	if err := listener.Close(); err != nil {
-		t.Fatalf("natstest: free a port: %v", err)
+	address, err := Address(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	address, _ := listener.Addr().(*net.TCPAddr)
-	return address.Port
+	return address
 }

@@ -39,6 +39,7 @@ type promise struct {
 	check  func(*examined)
 }
 
+// The first makes the fold of the log that the others look into.
 var promises = []promise{
 	{3, "log", (*examined).checkLog},
 	{1, "refused", (*examined).checkRefused},
@@ -59,20 +60,24 @@ var promises = []promise{
 // Check examines a recorded run, and returns what it finds and how much it looked at
 // for each promise.
 func Check(dir string) (findings []Finding, looked map[string]int, err error) {
-	x, err := open(dir)
+	x, looked, err := examine(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	looked = map[string]int{}
-	for i := range promises {
-		x.promise, x.looked = &promises[i], 0
-		if promises[i].name == "log" {
-			x.fold()
-		}
-		promises[i].check(x)
-		looked[x.promise.name] = x.looked
-	}
 	return x.findings, looked, nil
+}
+
+func examine(dir string) (x *examined, looked map[string]int, err error) {
+	if x, err = open(dir); err != nil {
+		return nil, nil, err
+	}
+	looked = map[string]int{}
+	for _, p := range promises {
+		x.promise, x.looked = p.name, 0
+		p.check(x)
+		looked[p.name] = x.looked
+	}
+	return x, looked, nil
 }
 
 // shownFindings is how many findings are written out.
@@ -81,14 +86,11 @@ const shownFindings = 5
 // Report examines a run and writes what came of it. The error says that a promise was
 // broken.
 func Report(out io.Writer, dir string) error {
-	findings, looked, err := Check(dir)
+	x, looked, err := examine(dir)
 	if err != nil {
 		return err
 	}
-	x, err := open(dir)
-	if err != nil {
-		return err
-	}
+	findings := x.findings
 	fmt.Fprintf(out, "seed %d, %s of faults, recorded in %s\n", x.meta.Seed, x.meta.Duration, dir)
 	for _, p := range promises {
 		broken := len(slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.Promise != p.name }))
@@ -130,6 +132,7 @@ func shortened(course []Operation) []Operation {
 }
 
 func (x *examined) checkLog() {
+	x.fold()
 	attempts := map[string][]Operation{} // by what could have caused a fact
 	for _, op := range x.operations {
 		x.looked++

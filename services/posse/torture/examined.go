@@ -50,8 +50,8 @@ type examined struct {
 	mended     []Mended
 
 	findings []Finding
-	promise  *promise
-	looked   int // at so many things for this promise
+	promise  string // its name
+	looked   int    // at so many things for this promise
 }
 
 func open(dir string) (*examined, error) {
@@ -158,12 +158,12 @@ type Finding struct {
 }
 
 func (x *examined) findf(format string, args ...any) {
-	x.findings = append(x.findings, Finding{Promise: x.promise.name, Text: fmt.Sprintf(format, args...)})
+	x.findings = append(x.findings, Finding{Promise: x.promise, Text: fmt.Sprintf(format, args...)})
 }
 
 // sessionf is a finding about a session, with the shortest history that tells of it.
 func (x *examined) sessionf(session, format string, args ...any) {
-	found := Finding{Promise: x.promise.name, Text: fmt.Sprintf("session %s: ", session) + fmt.Sprintf(format, args...)}
+	found := Finding{Promise: x.promise, Text: fmt.Sprintf("session %s: ", session) + fmt.Sprintf(format, args...)}
 	user := ""
 	if l := x.lives[session]; l != nil {
 		user = l.tenant + "/" + l.user

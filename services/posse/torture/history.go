@@ -140,6 +140,18 @@ func (j *journal) close() error {
 	return errors.Join(j.err, j.out.Flush(), j.file.Close())
 }
 
+// writeLines writes a file of lines of JSON.
+func writeLines[T any](dir, name string, lines []T) error {
+	out, err := createJournal(dir, name)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		out.add(line)
+	}
+	return out.close()
+}
+
 // readLines reads a file of lines of JSON.
 func readLines[T any](dir, name string) ([]T, error) {
 	file, err := os.Open(filepath.Join(dir, name))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/posse-pos/posse/pkg/natstest"
 	"github.com/posse-pos/posse/pkg/netfault"
 	"github.com/posse-pos/posse/pkg/pgtest"
 	"github.com/posse-pos/posse/services/posse/natsusers/natsuserstest"
@@ -40,6 +42,16 @@ const (
 	nats          = "nats"
 	postgres      = "postgres"
 )
+
+// MakeDir makes a temporary directory for a run, which whoever PostgreSQL runs as can go
+// through.
+func MakeDir() (string, error) {
+	dir, err := os.MkdirTemp("", "posse-torture-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) //nolint:gosec // see above
+}
 
 // tenants are the shops of a run.
 var tenants = []string{"shop", "elsewhere"}
@@ -123,7 +135,7 @@ func (in *installation) startAll(ctx context.Context) error {
 	}
 	for _, role := range roles {
 		for n := range role.count {
-			if err := in.startRole(fmt.Sprintf("%s-%d", role.name, n+1), role.name, role.postgres); err != nil {
+			if err := in.startRole(ctx, fmt.Sprintf("%s-%d", role.name, n+1), role.name, role.postgres); err != nil {
 				return err
 			}
 		}
@@ -144,10 +156,10 @@ func (in *installation) startNATS(ctx context.Context) (address string, err erro
 	if err != nil {
 		return "", err
 	}
-	if address, err = freeAddress(); err != nil {
+	if address, err = natstest.Address(ctx); err != nil {
 		return "", err
 	}
-	monitor, err := freeAddress()
+	monitor, err := natstest.Address(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -191,7 +203,7 @@ func (in *installation) runPostgres(ctx context.Context) (*pgtest.Server, error)
 	address := in.api[postgres]
 	if address == "" {
 		var err error
-		if address, err = freeAddress(); err != nil {
+		if address, err = natstest.Address(ctx); err != nil {
 			return nil, err
 		}
 		in.api[postgres] = address
@@ -205,12 +217,12 @@ func (in *installation) runPostgres(ctx context.Context) (*pgtest.Server, error)
 	return pgtest.Start(ctx, in.path(postgres), pgtest.WithFsync(), pgtest.WithAddress(host, port))
 }
 
-func (in *installation) startRole(name, role string, onPostgres bool) error {
-	listen, err := freeAddress()
+func (in *installation) startRole(ctx context.Context, name, role string, onPostgres bool) error {
+	listen, err := natstest.Address(ctx)
 	if err != nil {
 		return err
 	}
-	admin, err := freeAddress()
+	admin, err := natstest.Address(ctx)
 	if err != nil {
 		return err
 	}
@@ -271,17 +283,24 @@ func (in *installation) ready(ctx context.Context) error {
 // looking asks processes how they are.
 var looking = &http.Client{Timeout: time.Second}
 
-func (in *installation) isReady(ctx context.Context, name string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, in.admin[name]+"/readyz", http.NoBody)
+// look returns what a process says on its own address, for operators.
+func (in *installation) look(ctx context.Context, name, path string) (status int, text []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, in.admin[name]+path, http.NoBody)
 	if err != nil {
-		return false
+		return 0, nil, err
 	}
 	response, err := looking.Do(request)
 	if err != nil {
-		return false
+		return 0, nil, err
 	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	defer response.Body.Close()
+	text, err = io.ReadAll(response.Body)
+	return response.StatusCode, text, err
+}
+
+func (in *installation) isReady(ctx context.Context, name string) bool {
+	status, _, err := in.look(ctx, name, "/readyz")
+	return err == nil && status == http.StatusOK
 }
 
 // processNames are those of the processes that can be killed, in order.
@@ -331,12 +350,4 @@ func (in *installation) end() error {
 		errs = append(errs, in.database.Stop())
 	}
 	return errors.Join(errs...)
-}
-
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens at once or not at all
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -74,7 +74,6 @@ type running struct {
 	in         *installation
 	operations *journal
 	faults     *journal
-	mended     *journal
 	since      time.Time // when things began to be broken
 	began      time.Time
 	meta       Meta
@@ -146,23 +145,16 @@ func (r *running) watch(ctx context.Context) []Mended {
 // conclude writes down what is true in the end.
 func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) error {
 	r.sayf("writing down how it ended")
-	out, err := createJournal(r.Dir, fileMended)
-	if err != nil {
-		return err
-	}
-	r.mended = out
-	for _, one := range mended {
-		out.add(one)
-	}
 	for _, name := range []string{fileLog, fileLogAgain} {
 		if err := r.replay(ctx, name); err != nil {
 			return err
 		}
 	}
-	if err := r.show(ctx, t); err != nil {
+	shown, model, err := r.settled(ctx, t)
+	if err != nil {
 		return err
 	}
-	if err := out.close(); err != nil {
+	if err := errors.Join(writeLines(r.Dir, fileModel, shown), writeLines(r.Dir, fileMended, append(mended, model))); err != nil {
 		return err
 	}
 	r.lastRequests(ctx, t)
@@ -184,31 +176,22 @@ func (r *running) replay(ctx context.Context, name string) error {
 	return nil
 }
 
-// show writes down what each query process shows of everybody, when it has come to
-// the end of the log and they show the same: activity comes on a stream of its own.
-func (r *running) show(ctx context.Context, t *traffic) error {
-	end, err := r.end(ctx)
+// settled returns what each query process shows of everybody, when it has come to the
+// end of the log and they show the same, and how long that took: activity comes on a
+// stream of its own.
+func (r *running) settled(ctx context.Context, t *traffic) ([]Shown, Mended, error) {
+	end, err := r.end()
 	if err != nil {
-		return err
+		return nil, Mended{}, err
 	}
 	for began := time.Now(); ; {
 		shown, err := r.shown(ctx, t, end)
 		if err != nil {
-			return err
+			return nil, Mended{}, err
 		}
-		alike := len(differing(shown)) == 0
-		if !alike && time.Since(began) < caughtUpWithin {
-			continue
+		if took := time.Since(began); len(differing(shown)) == 0 || took >= caughtUpWithin {
+			return shown, Mended{"the read model", took}, nil
 		}
-		r.mended.add(Mended{"the read model", time.Since(began)})
-		out, err := createJournal(r.Dir, fileModel)
-		if err != nil {
-			return err
-		}
-		for _, one := range shown {
-			out.add(one)
-		}
-		return out.close()
 	}
 }
 
@@ -233,14 +216,14 @@ func (r *running) shown(ctx context.Context, t *traffic, end uint64) ([]Shown, e
 }
 
 // end is the last sequence of the log.
-func (r *running) end(ctx context.Context) (uint64, error) {
+func (r *running) end() (uint64, error) {
 	facts, err := readLines[struct {
 		Sequence uint64 `json:"sequence"`
 	}](r.Dir, fileLog)
 	if err != nil || len(facts) == 0 {
 		return 0, fmt.Errorf("the log is empty: %w", err)
 	}
-	return facts[len(facts)-1].Sequence, ctx.Err()
+	return facts[len(facts)-1].Sequence, nil
 }
 
 func (r *running) sessions(
@@ -279,17 +262,8 @@ func (r *running) lastRequests(ctx context.Context, t *traffic) {
 
 // scrape writes down the metrics of every role, and what is in the database.
 func (r *running) scrape(ctx context.Context) error {
-	for name, base := range r.in.admin {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", http.NoBody)
-		if err != nil {
-			return err
-		}
-		response, err := looking.Do(request)
-		if err != nil {
-			return err
-		}
-		text, err := io.ReadAll(response.Body)
-		_ = response.Body.Close()
+	for name := range r.in.admin {
+		_, text, err := r.in.look(ctx, name, "/metrics")
 		if err != nil {
 			return err
 		}

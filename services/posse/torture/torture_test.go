@@ -27,7 +27,11 @@ func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about tim
 		t.Fatal(err)
 	}
 	for _, seed := range seeds {
-		dir := world(t)
+		dir, err := torture.MakeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		if err := torture.Run(t.Context(), torture.Config{
 			Seed: seed, Duration: each, Dir: dir, Programs: programs, Log: t.Output(),
 		}); err != nil {
@@ -40,20 +44,6 @@ func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about tim
 			t.Errorf("seed %d: there was nothing to look at: %v, %v", seed, looked, err)
 		}
 	}
-}
-
-// world makes a directory that whoever PostgreSQL runs as can go through.
-func world(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "posse-torture-") //nolint:usetesting // what is around a test's own is closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func TestAPlanIsItsSeeds(t *testing.T) {

@@ -272,12 +272,7 @@ func (c *caller) trespass(ctx context.Context, d *device) {
 	if d.tenant == other {
 		other = tenants[1]
 	}
-	op := Operation{Kind: Trespass, Via: c.one(c.in.named("recorder")), Tenant: other, Session: d.session}
-	c.ask(ctx, op, func(ctx context.Context, op *Operation) error {
-		ended, err := c.api(op.Via, c.admins[other]).End(ctx, client.End{Session: d.session})
-		op.Sessions, op.Position = ended.Sessions, ended.Position
-		return err
-	})
+	c.end(ctx, Operation{Kind: Trespass, Tenant: other, Session: d.session}, client.End{Session: d.session})
 }
 
 func (c *caller) list(ctx context.Context) {

@@ -70,7 +70,7 @@ func playPlanted(ctx context.Context, seed uint64, each time.Duration) error {
 }
 
 func playBug(ctx context.Context, seed uint64, each time.Duration, bug torture.PlantedBug) (broken []string, err error) {
-	dir, err := world()
+	dir, err := torture.MakeDir()
 	if err != nil {
 		return nil, err
 	}
@@ -91,20 +91,10 @@ func playBug(ctx context.Context, seed uint64, each time.Duration, bug torture.P
 	return slices.Compact(broken), err
 }
 
-// world makes a temporary directory that PostgreSQL, which does not run as root, can go
-// through.
-func world() (string, error) {
-	dir, err := os.MkdirTemp("", "posse-torture-")
-	if err != nil {
-		return "", err
-	}
-	return dir, os.Chmod(dir, 0o755) //nolint:gosec // see above
-}
-
 func play(ctx context.Context, seed uint64, each, total time.Duration, dir string) error {
 	if dir == "" {
 		var err error
-		if dir, err = world(); err != nil {
+		if dir, err = torture.MakeDir(); err != nil {
 			return err
 		}
 	}

@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/activesessionstest"
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
 	"github.com/posse-pos/posse/pkg/activesessions/pgstore"
 	"github.com/posse-pos/posse/pkg/bus"
@@ -73,7 +73,7 @@ func TestRebuildIsKilled(t *testing.T) {
 	}
 	waitForPosition(t, anew, state.Last)
 	waitForPosition(t, live, state.Last)
-	if got, want := dumpOf(t, live), dumpOf(t, anew); got != want {
+	if got, want := activesessionstest.Dump(t, live), activesessionstest.Dump(t, anew); got != want {
 		t.Errorf("after %d kills the read model has %d bytes, want %d that the log says", kills, len(got), len(want))
 	}
 }
@@ -128,17 +128,4 @@ func waitForPosition(t *testing.T, store activesessions.Reader, sequence uint64)
 	if err := store.WaitFor(ctx, sequence); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func dumpOf(t *testing.T, store activesessions.Reader) string {
-	t.Helper()
-	var b strings.Builder
-	if err := store.Dump(t.Context(), func(line []byte) error {
-		b.Write(line)
-		b.WriteByte('\n')
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

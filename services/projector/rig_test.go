@@ -16,6 +16,7 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/activesessions"
+	"github.com/posse-pos/posse/pkg/activesessions/activesessionstest"
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
 	"github.com/posse-pos/posse/pkg/activesessions/pgstore"
 	"github.com/posse-pos/posse/pkg/bus"
@@ -222,15 +223,7 @@ func (r *rig) shows(s store) {
 
 func (r *rig) dump(s store) string {
 	r.Helper()
-	var b strings.Builder
-	if err := s.Dump(r.Context(), func(line []byte) error {
-		b.Write(line)
-		b.WriteByte('\n')
-		return nil
-	}); err != nil {
-		r.Fatal(err)
-	}
-	return b.String()
+	return activesessionstest.Dump(r, s)
 }
 
 // rebuilt is a read model made from the log as it is now.

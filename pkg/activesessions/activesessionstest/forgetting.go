@@ -71,7 +71,7 @@ func rebuiltAfterKeysAreLost(t *testing.T, factory Factory) {
 				rt.Fatalf("reset: %v", err)
 			}
 			replay(rt, store, map[string]eventlog.Position{}, Disorder(rt, facts))
-			return dump(rt, store)
+			return Dump(rt, store)
 		}
 		live, rebuilt := read(history), read(Sealed(history))
 		if diff := cmp.Diff(live, rebuilt); diff != "" {

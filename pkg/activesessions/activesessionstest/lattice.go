@@ -26,7 +26,7 @@ func anyOrderGivesOneReadModel(t *testing.T, factory Factory) {
 			rt.Fatalf("reset: %v", err)
 		}
 		replay(rt, store, map[string]eventlog.Position{}, Disorder(rt, history))
-		if diff := cmp.Diff(want, dump(rt, store)); diff != "" {
+		if diff := cmp.Diff(want, Dump(rt, store)); diff != "" {
 			rt.Fatalf("read model differs (-want +got):\n%s", diff)
 		}
 	})
@@ -100,7 +100,8 @@ type tb interface {
 	Context() context.Context
 }
 
-func dump(t tb, store Store) string {
+// Dump returns what Dump of a store writes, a line for each row.
+func Dump(t tb, store activesessions.Reader) string {
 	t.Helper()
 	var lines []string
 	err := store.Dump(t.Context(), func(line []byte) error {

@@ -218,5 +218,5 @@ func (s *shop) list(query activesessions.SessionsQuery) []activesessions.Session
 
 func (s *shop) dump() string {
 	s.t.Helper()
-	return dump(s.t, s.store)
+	return Dump(s.t, s.store)
 }

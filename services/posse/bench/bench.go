@@ -91,6 +91,14 @@ type run struct {
 	*report
 }
 
+// needPostgres says what a part lacks that measures the read model.
+func (r *run) needPostgres() error {
+	if r.Postgres == "" {
+		return errors.New("needs the URL of a PostgreSQL database")
+	}
+	return nil
+}
+
 // Run measures and writes the report.
 func Run(ctx context.Context, config Config) error {
 	if err := config.check(); err != nil {

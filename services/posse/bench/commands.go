@@ -19,8 +19,8 @@ const commandUsers = 1000
 // model in PostgreSQL: cold is the first command to a user that this recorder
 // hears of, warm is the next.
 func measureCommands(ctx context.Context, r *run) error {
-	if r.Postgres == "" {
-		return errors.New("needs the URL of a PostgreSQL database")
+	if err := r.needPostgres(); err != nil {
+		return err
 	}
 	rig, err := newRig(ctx, r.Dir)
 	if err != nil {

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -109,8 +108,8 @@ func (r *run) bareConsumer(rig *rig) workload {
 // intoPostgres folds logins and then touches into a new schema each round, in
 // turn with the bare statements.
 func (r *run) intoPostgres(ctx context.Context, rig *rig, touches []events.Envelope) error {
-	if r.Postgres == "" {
-		return errors.New("needs the URL of a PostgreSQL database")
+	if err := r.needPostgres(); err != nil {
+		return err
 	}
 	pool, err := pgxpool.New(ctx, r.Postgres)
 	if err != nil {

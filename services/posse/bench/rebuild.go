@@ -3,7 +3,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,8 +17,8 @@ const rebuiltSchema = "bench_rebuilt"
 // measureRebuild rebuilds a read model of logins again and again, in turn with the bare
 // statements that insert the same rows.
 func measureRebuild(ctx context.Context, r *run) error {
-	if r.Postgres == "" {
-		return errors.New("needs the URL of a PostgreSQL database")
+	if err := r.needPostgres(); err != nil {
+		return err
 	}
 	rig, err := newRig(ctx, r.Dir)
 	if err != nil {

@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -43,8 +42,8 @@ type question struct {
 // measureScreen asks the screen over HTTP what browsers ask, at several sizes: the
 // figures of one row are to be equal.
 func measureScreen(ctx context.Context, r *run) error {
-	if r.Postgres == "" {
-		return errors.New("needs the URL of a PostgreSQL database")
+	if err := r.needPostgres(); err != nil {
+		return err
 	}
 	r.section(fmt.Sprintf("Sessions screen over HTTP, active sessions in PostgreSQL, %d of each user, %s samples",
 		screenSessions, grouped(screenSamples)))

@@ -34,8 +34,8 @@ type shop struct {
 // openShop starts everything, with so many users of two sessions each in the log
 // and in the read model.
 func (r *run) openShop(ctx context.Context, users int) (_ *shop, err error) {
-	if r.Postgres == "" {
-		return nil, errors.New("needs the URL of a PostgreSQL database")
+	if err := r.needPostgres(); err != nil {
+		return nil, err
 	}
 	s := &shop{}
 	defer func() {

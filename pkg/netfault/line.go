@@ -5,6 +5,7 @@ package netfault
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -19,18 +20,20 @@ import (
 //	                Open
 //
 // On a cut line connections end and none is made; on a frozen one they stay, more
-// are accepted, and what is sent arrives when it is opened. Its methods may be called
-// at the same time.
+// are accepted, and what is sent arrives when it is opened. FreezeThere and FreezeBack
+// freeze one direction, which leaves it half open. Its methods may be called at the
+// same time.
 type Line struct {
 	listener net.Listener
 	target   func() string
+	through  func(io.Reader) io.Reader
 	running  sync.WaitGroup
 	stopped  chan struct{}
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	isCut   bool
-	frozen  bool
+	frozen  map[way]bool
 	closed  bool
 	delay   time.Duration
 	tried   int // connections that were asked for
@@ -38,10 +41,25 @@ type Line struct {
 	ends    map[net.Conn]struct{}
 }
 
+// way is a direction.
+type way int
+
+const (
+	there way = iota // to the target
+	back
+)
+
+// Option is a setting of a line.
+type Option func(*Line)
+
+// Through has what comes back on each connection read through a reader of its own,
+// which may change it.
+func Through(reader func(io.Reader) io.Reader) Option { return func(l *Line) { l.through = reader } }
+
 // Listen returns a line that is cut. It listens on a TCP address, where port 0 is
 // any free one; target returns the host:port at its other end and is asked for each
 // connection.
-func Listen(address string, target func() string) (*Line, error) {
+func Listen(address string, target func() string, opts ...Option) (*Line, error) {
 	listener, err := net.Listen("tcp", address) //nolint:noctx // it listens at once or not at all
 	if err != nil {
 		return nil, fmt.Errorf("netfault: %w", err)
@@ -49,6 +67,10 @@ func Listen(address string, target func() string) (*Line, error) {
 	l := &Line{
 		listener: listener, target: target, stopped: make(chan struct{}),
 		isCut: true, ends: map[net.Conn]struct{}{},
+		through: func(r io.Reader) io.Reader { return r },
+	}
+	for _, opt := range opts {
+		opt(l)
 	}
 	l.changed = sync.NewCond(&l.mu)
 	l.running.Go(l.serve)
@@ -59,13 +81,19 @@ func Listen(address string, target func() string) (*Line, error) {
 func (l *Line) Address() string { return l.listener.Addr().String() }
 
 // Cut ends all connections, and each one that is made from now on.
-func (l *Line) Cut() { l.set(true, false) }
+func (l *Line) Cut() { l.set(true) }
 
 // Open mends the line. A delay stays.
-func (l *Line) Open() { l.set(false, false) }
+func (l *Line) Open() { l.set(false) }
 
 // Freeze stops what is on its way, in both directions.
-func (l *Line) Freeze() { l.set(false, true) }
+func (l *Line) Freeze() { l.set(false, there, back) }
+
+// FreezeThere stops what is on its way to the target.
+func (l *Line) FreezeThere() { l.set(false, there) }
+
+// FreezeBack stops what is on its way from the target.
+func (l *Line) FreezeBack() { l.set(false, back) }
 
 // Delay makes everything take so much longer in each direction from now on.
 func (l *Line) Delay(d time.Duration) {
@@ -74,10 +102,13 @@ func (l *Line) Delay(d time.Duration) {
 	l.delay = d
 }
 
-func (l *Line) set(isCut, frozen bool) {
+func (l *Line) set(isCut bool, frozen ...way) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.isCut, l.frozen = isCut, frozen
+	l.isCut, l.frozen = isCut, map[way]bool{}
+	for _, w := range frozen {
+		l.frozen[w] = true
+	}
 	if isCut {
 		for end := range l.ends {
 			_ = end.Close()
@@ -126,7 +157,7 @@ func (l *Line) carry(near net.Conn) {
 		return
 	}
 	defer l.forget(near)
-	l.untilThawed()                         // who connects to a frozen line reaches nobody
+	l.untilThawed(there)                    // who connects to a frozen line reaches nobody
 	far, err := net.Dial("tcp", l.target()) //nolint:noctx // it is there at once or not at all
 	if err != nil {
 		return
@@ -137,8 +168,8 @@ func (l *Line) carry(near net.Conn) {
 	}
 	defer l.forget(far)
 	var both sync.WaitGroup
-	both.Go(func() { l.pump(near, far) })
-	both.Go(func() { l.pump(far, near) })
+	both.Go(func() { l.pump(near, near, far, there) })
+	both.Go(func() { l.pump(far, l.through(far), near, back) })
 	both.Wait()
 }
 
@@ -171,24 +202,25 @@ type parcel struct {
 	due   time.Time
 }
 
-// pump carries bytes one way, and ends both connections when one has ended.
-func (l *Line) pump(from, to net.Conn) {
-	way := make(chan parcel, 1024)
+// pump carries what a connection gives to read one way, and ends both connections when
+// one has ended.
+func (l *Line) pump(from net.Conn, read io.Reader, to net.Conn, w way) {
+	parcels := make(chan parcel, 1024)
 	var delivery sync.WaitGroup
 	delivery.Go(func() {
-		l.deliver(way, to)
+		l.deliver(parcels, to, w)
 		_ = from.Close()
 		_ = to.Close()
-		for range way { // what is left goes nowhere
+		for range parcels { // what is left goes nowhere
 		}
 	})
 	defer delivery.Wait()
-	defer close(way)
+	defer close(parcels)
 	for {
 		buffer := make([]byte, 16<<10)
-		n, err := from.Read(buffer)
+		n, err := read.Read(buffer)
 		if n > 0 {
-			way <- parcel{buffer[:n], time.Now().Add(l.delayed())}
+			parcels <- parcel{buffer[:n], time.Now().Add(l.delayed())}
 		}
 		if err != nil {
 			return
@@ -198,13 +230,13 @@ func (l *Line) pump(from, to net.Conn) {
 
 // deliver writes what is on its way when it is due, until that ends or cannot be
 // written.
-func (l *Line) deliver(way <-chan parcel, to net.Conn) {
-	for p := range way {
+func (l *Line) deliver(parcels <-chan parcel, to net.Conn, w way) {
+	for p := range parcels {
 		select {
 		case <-time.After(time.Until(p.due)):
 		case <-l.stopped:
 		}
-		l.untilThawed()
+		l.untilThawed(w)
 		if _, err := to.Write(p.bytes); err != nil {
 			return
 		}
@@ -217,10 +249,10 @@ func (l *Line) delayed() time.Duration {
 	return l.delay
 }
 
-func (l *Line) untilThawed() {
+func (l *Line) untilThawed(w way) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.frozen {
+	for l.frozen[w] {
 		l.changed.Wait()
 	}
 }

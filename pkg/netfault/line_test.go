@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -135,6 +136,69 @@ func TestFrozenLineLosesNothing(t *testing.T) {
 	for want, each := range map[string]*peer{"meanwhile": p, "from another": late} {
 		if got, err := each.hear(patience); got != want {
 			t.Errorf("a line that moves again carries %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+func TestHalfOpenLineIsFrozenOneWay(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	line, err := netfault.Listen("127.0.0.1:0", func() string { return listener.Addr().String() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Close)
+	line.Open()
+	near := dial(t, line)
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = accepted.Close() })
+	far := &peer{t, accepted, bufio.NewReader(accepted)}
+	for name, c := range map[string]struct {
+		freeze        func()
+		frozen, moves [2]*peer
+	}{
+		"there": {line.FreezeThere, [2]*peer{near, far}, [2]*peer{far, near}},
+		"back":  {line.FreezeBack, [2]*peer{far, near}, [2]*peer{near, far}},
+	} {
+		c.freeze()
+		c.frozen[0].send("later")
+		c.moves[0].send("now")
+		if got, err := c.moves[1].hear(patience); got != "now" {
+			t.Errorf("frozen %s, the other way carries %q, %v", name, got, err)
+		}
+		if got, err := c.frozen[1].hear(moment); err == nil {
+			t.Errorf("frozen %s, it carries %q", name, got)
+		}
+		line.Open()
+		if got, err := c.frozen[1].hear(patience); got != "later" {
+			t.Errorf("open again after it was frozen %s, it carries %q, %v", name, got, err)
+		}
+	}
+}
+
+func TestWhatComesBackIsReadThroughTheReader(t *testing.T) {
+	t.Parallel()
+	target := echo(t)
+	line, err := netfault.Listen("127.0.0.1:0", func() string { return target }, netfault.Through(func(r io.Reader) io.Reader {
+		return io.MultiReader(strings.NewReader("first\n"), r)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Close)
+	line.Open()
+	p := dial(t, line)
+	p.send("second")
+	for _, want := range []string{"first", "second"} {
+		if got, err := p.hear(patience); got != want {
+			t.Errorf("it carries %q, %v, want %q", got, err, want)
 		}
 	}
 }

@@ -36,6 +36,10 @@ type Tick struct {
 	StreamCreated Timestamp `json:"stream_created"`
 	// Relay names the sender, for people who look at the stream.
 	Relay string `json:"relay"`
+	// Epoch names what POS_REVOCATIONS holds since a relay found no tick there: it is
+	// another one after the stream was made anew or purged. It is for relays. "" if the
+	// sender did not know of epochs.
+	Epoch string `json:"epoch,omitempty"`
 }
 
 // DecodeRevocation reads a message of a revocation subject. The payload must be

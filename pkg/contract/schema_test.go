@@ -96,7 +96,7 @@ func forms() []form {
 		},
 		{
 			"tick.v1",
-			events.Tick{Sequence: 9, AsOf: at, Written: at, StreamCreated: at, Relay: "projector-1"},
+			events.Tick{Sequence: 9, AsOf: at, Written: at, StreamCreated: at, Relay: "projector-1", Epoch: "4XQ"},
 			events.Tick{AsOf: at, Written: at, StreamCreated: at},
 		},
 		{

@@ -212,14 +212,16 @@ type QuarterKeys struct {
 
 // Revocations is the feed that gateways follow, as the relay writes it.
 type Revocations interface {
-	// PublishRevocations stores them in order, each under the message id
-	// "<POS_SESSIONS sequence>" of its tenant and with a TTL until a minute after its expiry,
-	// and returns when all are acknowledged.
-	PublishRevocations(ctx context.Context, revocations []events.Revocation) error
-	// PublishTick stores a tick in place of the last one.
-	PublishTick(ctx context.Context, tick events.Tick) error
-	// LastTick returns the newest tick, or ErrNotFound.
-	LastTick(ctx context.Context) (events.Tick, error)
+	// PublishRevocations stores them in order, each once in an epoch (see
+	// events.Tick.Epoch) and with a TTL until a minute after its expiry, and returns when
+	// all are acknowledged.
+	PublishRevocations(ctx context.Context, epoch string, revocations []events.Revocation) error
+	// PublishTick stores a tick in place of the one at a sequence of POS_REVOCATIONS,
+	// 0 if there is to be none, and returns where it stands. ErrConflict: the last tick
+	// is another.
+	PublishTick(ctx context.Context, tick events.Tick, replaces uint64) (at uint64, err error)
+	// LastTick returns the newest tick and where it stands, or ErrNotFound.
+	LastTick(ctx context.Context) (tick events.Tick, at uint64, err error)
 }
 
 // Log is all of it.

@@ -25,28 +25,40 @@ func testRevocations(t *testing.T, s *suite) {
 		revocation("shop", 3, soon),
 	}
 	for range 2 { // two relays
-		if err := s.Log.PublishRevocations(s.ctx, all); err != nil {
+		if err := s.Log.PublishRevocations(s.ctx, "e", all); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if state := s.state(events.StreamRevocations); state.Last != 3 {
 		t.Fatalf("the stream goes to %d, want 3", state.Last)
 	}
+	if err := s.Log.PublishRevocations(s.ctx, "another", all); err != nil {
+		t.Fatal(err)
+	}
+	if state := s.state(events.StreamRevocations); state.Last != 6 {
+		t.Fatalf("after another epoch the stream goes to %d, want 6", state.Last)
+	}
 }
 
 func testTick(t *testing.T, s *suite) {
-	if _, err := s.Log.LastTick(s.ctx); !errors.Is(err, eventlog.ErrNotFound) {
+	if _, _, err := s.Log.LastTick(s.ctx); !errors.Is(err, eventlog.ErrNotFound) {
 		t.Fatalf("last tick of none: %v, want ErrNotFound", err)
 	}
 	now := events.TimestampOf(time.Now())
+	last := uint64(0)
 	for sequence := range uint64(3) {
-		want := events.Tick{Sequence: sequence, AsOf: now, Written: now, StreamCreated: now, Relay: "r"}
-		if err := s.Log.PublishTick(s.ctx, want); err != nil {
+		want := events.Tick{Sequence: sequence, AsOf: now, Written: now, StreamCreated: now, Relay: "r", Epoch: "e"}
+		if _, err := s.Log.PublishTick(s.ctx, want, last+1); !errors.Is(err, eventlog.ErrConflict) {
+			t.Fatalf("in place of a tick that is not the last: %v, want ErrConflict", err)
+		}
+		at, err := s.Log.PublishTick(s.ctx, want, last)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.Log.LastTick(s.ctx); err != nil || !cmp.Equal(got, want) {
-			t.Fatalf("last tick is %+v, %v; want %+v", got, err, want)
+		if got, place, err := s.Log.LastTick(s.ctx); err != nil || !cmp.Equal(got, want) || place != at {
+			t.Fatalf("last tick is %+v at %d, %v; want %+v at %d", got, place, err, want, at)
 		}
+		last = at
 	}
 	if state := s.state(events.StreamRevocations); state.First != state.Last {
 		t.Fatalf("the stream keeps ticks %d to %d, want the last only", state.First, state.Last)

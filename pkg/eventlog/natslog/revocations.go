@@ -13,6 +13,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog"
 )
 
 // expiryLeeway is how long a revocation outlives its session: gateways accept a
@@ -20,11 +21,12 @@ import (
 const expiryLeeway = time.Minute
 
 // PublishRevocations stores revocations in order; see eventlog.Revocations. The
-// message id is "rev-<tenant's token>-<POS_SESSIONS sequence>-<session's token>",
-// so what several relays publish is stored once, and a POS_SESSIONS that was made
-// anew, whose sequences begin again, is not taken for the old one. A session that
-// expired a minute ago needs no refusal any more and is skipped.
-func (l *Log) PublishRevocations(ctx context.Context, revocations []events.Revocation) error {
+// message id is "rev-<epoch>-<tenant's token>-<POS_SESSIONS sequence>-<session's token>",
+// so what several relays publish is stored once; a POS_SESSIONS that was made anew,
+// whose sequences begin again, is not taken for the old one; and what was purged is
+// not taken for what is there: a server remembers ids for longer than messages. A
+// session that expired a minute ago needs no refusal any more and is skipped.
+func (l *Log) PublishRevocations(ctx context.Context, epoch string, revocations []events.Revocation) error {
 	now := l.config.Now()
 	messages := make([]*nats.Msg, 0, len(revocations))
 	for _, r := range revocations {
@@ -40,7 +42,7 @@ func (l *Log) PublishRevocations(ctx context.Context, revocations []events.Revoc
 			Subject: events.RevocationSubject(r.Tenant),
 			Data:    data,
 			Header: nats.Header{
-				events.HeaderMsgID:     {revocationID(&r)},
+				events.HeaderMsgID:     {revocationID(epoch, &r)},
 				jetstream.MsgTTLHeader: {wholeSeconds(lifetime)},
 			},
 		})
@@ -68,8 +70,8 @@ func (l *Log) publishTogether(ctx context.Context, messages []*nats.Msg) error {
 	return err
 }
 
-func revocationID(r *events.Revocation) string {
-	return "rev-" + events.EncodeToken(r.Tenant) + "-" + strconv.FormatUint(r.Sequence, 10) + "-" + events.EncodeToken(r.Session)
+func revocationID(epoch string, r *events.Revocation) string {
+	return "rev-" + epoch + "-" + events.EncodeToken(r.Tenant) + "-" + strconv.FormatUint(r.Sequence, 10) + "-" + events.EncodeToken(r.Session)
 }
 
 // wholeSeconds rounds up: the server takes no TTL below a second, and a
@@ -78,29 +80,38 @@ func wholeSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// PublishTick stores a tick in place of the last one, whoever sent that.
-func (l *Log) PublishTick(ctx context.Context, tick events.Tick) error {
+// PublishTick stores a tick in place of the last one; see eventlog.Revocations.
+func (l *Log) PublishTick(ctx context.Context, tick events.Tick, replaces uint64) (at uint64, err error) {
 	data, err := json.Marshal(tick)
 	if err != nil {
-		return fmt.Errorf("natslog: encode tick: %w", err)
+		return 0, fmt.Errorf("natslog: encode tick: %w", err)
 	}
 	ctx, cancel := bounded(ctx, attemptTimeout)
 	defer cancel()
 	message := &nats.Msg{
 		Subject: events.SubjectTick, Data: data,
-		Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupSubject}},
+		Header: nats.Header{
+			jetstream.MsgRollup:                 {jetstream.MsgRollupSubject},
+			jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(replaces, 10)},
+		},
 	}
-	if _, err := l.js.PublishMsg(ctx, message); err != nil {
-		return unavailable("publish tick", err)
+	ack, err := l.js.PublishMsg(ctx, message)
+	switch {
+	case err == nil:
+		return ack.Sequence, nil
+	case hasCode(err, codeConflict, codeConflictInFlight):
+		return 0, fmt.Errorf("%w: the last tick is not at %d: %w", eventlog.ErrConflict, replaces, err)
+	default:
+		return 0, unavailable("publish tick", err)
 	}
-	return nil
 }
 
-// LastTick returns the newest tick, or eventlog.ErrNotFound.
-func (l *Log) LastTick(ctx context.Context) (events.Tick, error) {
+// LastTick returns the newest tick and where it stands, or eventlog.ErrNotFound.
+func (l *Log) LastTick(ctx context.Context) (tick events.Tick, at uint64, err error) {
 	last, err := l.fromLeader(ctx, events.StreamRevocations, getRequest{LastFor: events.SubjectTick})
 	if err != nil {
-		return events.Tick{}, err
+		return events.Tick{}, 0, err
 	}
-	return events.DecodeTick(last.Data)
+	tick, err = events.DecodeTick(last.Data)
+	return tick, last.Sequence, err
 }

@@ -17,7 +17,7 @@ func TestRevocationsVanishWithTheirSession(t *testing.T) {
 	// It expired almost a minute ago, which is as long as gateways may lag behind.
 	short := events.Revocation{Tenant: "shop", Session: "a", Sequence: 1, Expires: events.TimestampOf(now.Add(500*time.Millisecond - time.Minute))}
 	long := events.Revocation{Tenant: "shop", Session: "b", Sequence: 2, Expires: events.TimestampOf(now.Add(90 * time.Minute))}
-	r.must(r.log.PublishRevocations(t.Context(), []events.Revocation{short, long}))
+	r.must(r.log.PublishRevocations(t.Context(), "e", []events.Revocation{short, long}))
 
 	first, second := r.stored(events.StreamRevocations, 1), r.stored(events.StreamRevocations, 2)
 	if got := first.Header.Get(jetstream.MsgTTLHeader); got != "1" {
@@ -48,7 +48,7 @@ func TestRevocationsAreStoredTogether(t *testing.T) {
 	}
 	publish := func(first, last, want int) {
 		t.Helper()
-		r.must(r.log.PublishRevocations(t.Context(), all[first:last]))
+		r.must(r.log.PublishRevocations(t.Context(), "e", all[first:last]))
 		if stored := r.info(events.StreamRevocations).State.LastSeq; stored != uint64(want) {
 			t.Fatalf("the stream has %d revocations, want %d", stored, want)
 		}

@@ -118,7 +118,7 @@ func (r *run) revocationCost(ctx context.Context, rig *busRig, heard *countdown)
 	}
 	used, err := rig.cpuOf(func() error {
 		for chunk := range slices.Chunk(batch, fleetBatch) {
-			if err := rig.log.PublishRevocations(ctx, chunk); err != nil {
+			if err := rig.log.PublishRevocations(ctx, "", chunk); err != nil {
 				return err
 			}
 		}

@@ -72,7 +72,7 @@ func (r *busRig) relay(ctx context.Context) (stop func()) {
 // does.
 func (r *busRig) revoke(ctx context.Context, first, last int) error {
 	for from := first; from < last; from += relayBatch {
-		if err := r.log.PublishRevocations(ctx, revocationsOf(from, min(from+relayBatch, last))); err != nil {
+		if err := r.log.PublishRevocations(ctx, "", revocationsOf(from, min(from+relayBatch, last))); err != nil {
 			return err
 		}
 	}

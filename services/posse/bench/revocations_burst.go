@@ -280,7 +280,7 @@ func (b *burst) markOnce(ctx context.Context, session string, m *marks) error {
 	all := b.seen.expect(session)
 	began := time.Now()
 	// It says nothing of a gateway's position.
-	err := b.rig.log.PublishRevocations(ctx, []events.Revocation{{
+	err := b.rig.log.PublishRevocations(ctx, "", []events.Revocation{{
 		Tenant: tenant, Session: session, Expires: events.TimestampOf(began.Add(24 * time.Hour)),
 		Cause: events.CauseTerminate, Sequence: 1, Previous: math.MaxInt64,
 	}})

@@ -75,7 +75,11 @@ func (x *examination) lag(ctx context.Context, who someone, late time.Duration) 
 			Sequence: state.Last, AsOf: events.TimestampOf(now.Add(-late)), Written: events.TimestampOf(now),
 			StreamCreated: events.TimestampOf(state.Created), Relay: "lagging",
 		}
-		if err := x.log.PublishTick(ctx, tick); err != nil {
+		_, last, err := x.log.LastTick(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := x.log.PublishTick(ctx, tick, last); err != nil {
 			return err
 		}
 		if a, ok := x.while(ctx, who, x.config.TickEvery, func(a answer) bool { return !a.admitted() }); !ok {

@@ -217,7 +217,7 @@ func (w *world) relayed(ctx context.Context, sequence uint64) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, relayedWithin, errors.New("conformance: the relay does not relay"))
 	defer cancel()
 	for {
-		tick, err := w.log.LastTick(ctx)
+		tick, _, err := w.log.LastTick(ctx)
 		if err == nil && tick.Sequence >= sequence {
 			return nil
 		}

@@ -302,7 +302,7 @@ func runRelay(t *testing.T, log *natslog.Log) {
 	must(t, err)
 	running(t, relaying.Run)
 	until(t, "the relay ticks", func() bool {
-		_, err := log.LastTick(t.Context())
+		_, _, err := log.LastTick(t.Context())
 		return err == nil
 	})
 }

@@ -288,7 +288,7 @@ func (w *world) fill(n int) {
 				Tenant: "chain", Session: fmt.Sprint("old-", first+i), Expires: expires, Cause: events.CauseLogoutAll, Sequence: 1,
 			}
 		}
-		w.must(w.log.PublishRevocations(w.t.Context(), revocations))
+		w.must(w.log.PublishRevocations(w.t.Context(), "", revocations))
 	}
 }
 

@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +18,10 @@ import (
 // holds.
 var ErrNotReady = errors.New("relay: has not reached the end of the log yet")
 
+// errOtherEpoch says that POS_REVOCATIONS was made anew or purged, and so lacks what this
+// relay has relayed.
+var errOtherEpoch = fmt.Errorf("relay: POS_REVOCATIONS was made anew or purged: %w", eventlog.ErrHalt)
+
 // Relay is made with New and works in Run.
 type Relay struct {
 	config  Config
@@ -23,6 +29,8 @@ type Relay struct {
 	ticked  atomic.Int64 // Unix ms of the last tick, 0 before the first
 
 	// What follows belongs to Run's follower.
+	epoch    string // of POS_REVOCATIONS
+	tickedAt uint64 // where the last tick stands that was seen; 0 if there was none
 	position eventlog.Position
 	start    uint64            // everything up to here was relayed before
 	last     map[string]uint64 // sequence of a tenant's last revocation
@@ -73,6 +81,9 @@ func (r *Relay) Run(ctx context.Context) error {
 		scratch = errors.Is(err, eventlog.ErrGap)
 		switch {
 		case ctx.Err() != nil: // and err is about that
+		case errors.Is(err, errOtherEpoch):
+			r.metrics.restarts.Inc()
+			r.config.Logger.Error("POS_REVOCATIONS is not what the relay filled: relaying what it lacks", "error", err)
 		case scratch:
 			r.metrics.restarts.Inc()
 			r.config.Logger.Error("the log does not continue where the relay stood: relaying all of it again", "error", err)
@@ -87,10 +98,11 @@ func (r *Relay) Run(ctx context.Context) error {
 
 func (r *Relay) follow(ctx context.Context, scratch bool) error {
 	// In this order: a tick that came after the extent was read would lie beyond it.
-	tick, err := r.config.Log.LastTick(ctx)
+	tick, at, err := r.config.Log.LastTick(ctx)
 	if err != nil && !errors.Is(err, eventlog.ErrNotFound) {
 		return fmt.Errorf("relay: read the last tick: %w", err)
 	}
+	r.epoch, r.tickedAt = cmp.Or(tick.Epoch, rand.Text()), at
 	state, err := r.config.Log.State(ctx, events.StreamSessions)
 	if err != nil {
 		return fmt.Errorf("relay: read the extent of the log: %w", err)
@@ -158,7 +170,7 @@ func (r *Relay) handle(ctx context.Context, batch eventlog.Batch) error {
 	}
 	if len(revocations) > 0 {
 		began := time.Now()
-		if err := r.config.Log.PublishRevocations(ctx, revocations); err != nil {
+		if err := r.config.Log.PublishRevocations(ctx, r.epoch, revocations); err != nil {
 			r.metrics.failures.Inc()
 			return fmt.Errorf("relay: publish %d revocations: %w", len(revocations), err)
 		}

@@ -128,7 +128,7 @@ func (r *rig) ticked(sequence uint64) events.Tick {
 	var tick events.Tick
 	eventually(r.T, fmt.Sprintf("a tick at %d", sequence), func() bool {
 		var err error
-		tick, err = r.log.LastTick(r.Context())
+		tick, _, err = r.log.LastTick(r.Context())
 		return err == nil && tick.Sequence == sequence
 	})
 	return tick
@@ -261,26 +261,26 @@ func (o *observed) published() int {
 	return o.count
 }
 
-func (o *observed) PublishRevocations(ctx context.Context, list []events.Revocation) error {
+func (o *observed) PublishRevocations(ctx context.Context, epoch string, list []events.Revocation) error {
 	if o.onRevoke != nil {
 		if err := o.onRevoke(ctx); err != nil {
 			return err
 		}
 	}
-	err := o.Log.PublishRevocations(ctx, list)
+	err := o.Log.PublishRevocations(ctx, epoch, list)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.count += len(list)
 	return err
 }
 
-func (o *observed) PublishTick(ctx context.Context, tick events.Tick) error {
+func (o *observed) PublishTick(ctx context.Context, tick events.Tick, replaces uint64) (uint64, error) {
 	if o.onTick != nil {
 		if err := o.onTick(tick); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return o.Log.PublishTick(ctx, tick)
+	return o.Log.PublishTick(ctx, tick, replaces)
 }
 
 func (o *observed) Follow(ctx context.Context, config eventlog.FollowConfig, handle eventlog.Handler) error {
@@ -294,14 +294,17 @@ func (o *observed) Follow(ctx context.Context, config eventlog.FollowConfig, han
 func TestKilledBetweenPublishAndTick(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
+	stop := r.run(r.log, "before")
+	r.ticked(0)
+	stop()
 	first := r.revoke("shop", "carl", "c1")
 	second := r.revoke("shop", "carl", "c2")
 	killed := &observed{Log: r.log, onTick: func(events.Tick) error { return errors.New("killed") }}
-	stop := r.run(killed, "killed")
+	stop = r.run(killed, "killed")
 	eventually(t, "both are published", func() bool { return killed.published() >= 2 })
 	stop()
-	if _, err := r.log.LastTick(t.Context()); !errors.Is(err, eventlog.ErrNotFound) {
-		t.Fatalf("there is a tick: %v", err)
+	if tick, _, err := r.log.LastTick(t.Context()); err != nil || tick.Sequence != 0 {
+		t.Fatalf("the last tick is %+v, %v", tick, err)
 	}
 	r.run(r.log, "heir")
 	r.ticked(second)
@@ -314,6 +317,7 @@ func TestTwoRelaysRelayEachRevocationOnce(t *testing.T) {
 	t.Parallel()
 	r := setup(t)
 	stopOne := r.run(r.log, "one")
+	r.ticked(0)
 	r.run(r.log, "two")
 	var want []uint64
 	for i := range 100 {
@@ -332,6 +336,46 @@ func TestTwoRelaysRelayEachRevocationOnce(t *testing.T) {
 		if promised > i || revocation.Previous >= revocation.Sequence {
 			t.Errorf("%d promises everything up to %d, and is the %dth", revocation.Sequence, revocation.Previous, i)
 		}
+	}
+}
+
+// TestStreamIsEmptiedUnderARelay takes away what relays have filled, in two ways. The next
+// tick that comes is true, of what is there now.
+func TestStreamIsEmptiedUnderARelay(t *testing.T) {
+	t.Parallel()
+	for name, empty := range map[string]func(*rig) error{
+		"made anew": func(r *rig) error {
+			defer r.declare()
+			return r.conn.JetStream().DeleteStream(r.Context(), events.StreamRevocations)
+		},
+		"purged": func(r *rig) error {
+			stream, err := r.conn.JetStream().Stream(r.Context(), events.StreamRevocations)
+			if err != nil {
+				return err
+			}
+			return stream.Purge(r.Context())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t)
+			r.run(r.log, "one")
+			r.ticked(0)
+			r.run(r.log, "two")
+			want := []uint64{r.revoke("shop", "carl", "c1"), r.revoke("shop", "anna", "a1"), r.revoke("other", "zoe", "z1")}
+			r.ticked(want[2])
+			for range 3 { // what relays send meanwhile comes at other moments each time
+				if err := empty(r); err != nil {
+					t.Fatal(err)
+				}
+				r.ticked(want[2])
+				got := sequences(r.relayed())
+				slices.Sort(got)
+				if got = slices.Compact(got); !slices.Equal(got, want) {
+					t.Fatalf("there is a tick at %d, and the stream has %v, want %v", want[2], got, want)
+				}
+			}
+		})
 	}
 }
 
@@ -361,7 +405,7 @@ func TestNoTickWhileBehind(t *testing.T) {
 	for range 20 {
 		r.login("shop", "anna", "a1")
 	}
-	tick, err := r.log.LastTick(t.Context())
+	tick, _, err := r.log.LastTick(t.Context())
 	if err != nil || tick.Sequence != before.Sequence {
 		t.Errorf("tick %+v, %v while the revocation at %d was not relayed", tick, err, end)
 	}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,9 +70,9 @@ func (r *Relay) tick(ctx context.Context) error {
 		Sequence: goal.state.Last, AsOf: events.TimestampOf(goal.asked),
 		// So it is not before AsOf, even if somebody sets the clock.
 		Written:       events.TimestampOf(goal.asked.Add(max(0, r.config.Now().Sub(goal.asked)))),
-		StreamCreated: events.TimestampOf(goal.state.Created), Relay: r.config.Name,
+		StreamCreated: events.TimestampOf(goal.state.Created), Relay: r.config.Name, Epoch: r.epoch,
 	}
-	if err := r.config.Log.PublishTick(ctx, tick); err != nil {
+	if err := r.publishTick(ctx, tick); err != nil {
 		r.metrics.failures.Inc()
 		return fmt.Errorf("relay: publish tick %d: %w", tick.Sequence, err)
 	}
@@ -79,6 +80,35 @@ func (r *Relay) tick(ctx context.Context) error {
 	r.ticked.Store(goal.asked.UnixMilli())
 	r.goals = r.goals[n:]
 	return nil
+}
+
+// tickAttempts is how often a tick is tried while those of other relays come in between.
+const tickAttempts = 5
+
+// publishTick stores a tick if the stream is still the one that the relay filled. What
+// a tick promises is true there alone, so it takes the place of a tick that is known to
+// be of the same epoch, or none.
+func (r *Relay) publishTick(ctx context.Context, tick events.Tick) error {
+	for range tickAttempts {
+		at, err := r.config.Log.PublishTick(ctx, tick, r.tickedAt)
+		if err == nil {
+			r.tickedAt = at
+		}
+		if !errors.Is(err, eventlog.ErrConflict) {
+			return err
+		}
+		last, at, err := r.config.Log.LastTick(ctx)
+		switch {
+		case errors.Is(err, eventlog.ErrNotFound):
+			return errOtherEpoch
+		case err != nil:
+			return err
+		case last.Epoch != r.epoch && last.Epoch != "": // older relays name none
+			return errOtherEpoch
+		}
+		r.tickedAt = at
+	}
+	return fmt.Errorf("%w: %d ticks of others came in between", eventlog.ErrConflict, tickAttempts)
 }
 
 // reached reports whether the relay has relayed all that the log held then. An

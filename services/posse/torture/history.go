@@ -88,8 +88,11 @@ type Fault struct {
 // Meta is what a run was.
 type Meta struct {
 	Seed     uint64        `json:"seed"`
+	Servers  int           `json:"servers"` // of NATS
 	Duration time.Duration `json:"duration"`
 	Healed   time.Duration `json:"healed"` // when the last fault was mended
+	// Clocks are the seconds that each process's clock is ahead; empty if all are right.
+	Clocks map[string]int `json:"clocks,omitempty"`
 	// Canary is a name that nobody but a recorder and the read model may know.
 	Canary string `json:"canary"`
 }

@@ -13,15 +13,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/natstest"
 	"github.com/posse-pos/posse/pkg/netfault"
 	"github.com/posse-pos/posse/pkg/pgtest"
-	"github.com/posse-pos/posse/services/posse/natsusers/natsuserstest"
 )
 
 // How many there are of each role.
@@ -56,57 +57,49 @@ func MakeDir() (string, error) {
 // tenants are the shops of a run.
 var tenants = []string{"shop", "elsewhere"}
 
-// installation is posse on processes, with a line from each role to NATS and to
-// PostgreSQL.
+// installation is posse on processes, with a line from each role to each server of NATS
+// and to PostgreSQL.
 type installation struct {
 	Programs
 
-	dir      string
-	programs map[string]*program
-	database *pgtest.Server
-	lines    map[string]*netfault.Line
-	api      map[string]string // base URL by process
-	admin    map[string]string // of /readyz and /metrics
-	keys     map[string]string // backend key by tenant
-	died     func(name string, err error)
+	dir       string
+	seed      uint64
+	count     int // of servers of NATS
+	nodes     []natsNode
+	programs  map[string]*program
+	database  *pgtest.Server
+	lines     map[string]link
+	disorders map[string][]*disorder // by role
+	clocks    map[string]int         // seconds that a process's clock is ahead
+	api       map[string]string      // base URL by process
+	admin     map[string]string      // of /readyz and /metrics
+	keys      map[string]string      // backend key by tenant
+	died      func(name string, err error)
+}
 
-	natsAddress string
+// link is what is broken and mended at once: a line, or the two between servers of NATS.
+type link []*netfault.Line
+
+func (l link) each(do func(*netfault.Line)) {
+	for _, line := range l {
+		do(line)
+	}
 }
 
 // quiet is for connections of the run's own.
 var quiet = slog.New(slog.DiscardHandler)
 
-// seed is the file with the key of a role's NATS user.
-func (in *installation) seed(role string) string {
+// key is the file with the key of a role's NATS user.
+func (in *installation) key(role string) string {
 	return in.path(filepath.Join("nats-keys", role+".nk"))
 }
 
-// Programs are the paths of what is run.
-type Programs struct{ posse, natsServer string }
-
-// Build makes the programs from the source of this repository, and of the nats-server
-// that it embeds.
-func Build(ctx context.Context, dir string) (Programs, error) { return build(ctx, dir) }
-
-func build(ctx context.Context, dir string, flags ...string) (Programs, error) {
-	p := Programs{posse: filepath.Join(dir, "posse"), natsServer: filepath.Join(dir, "nats-server")}
-	for binary, source := range map[string]string{
-		p.posse: "github.com/posse-pos/posse/services/posse", p.natsServer: "github.com/nats-io/nats-server/v2",
-	} {
-		arguments := slices.Concat([]string{"build"}, flags, []string{"-o", binary, source})
-		out, err := exec.CommandContext(ctx, "go", arguments...).CombinedOutput() //nolint:gosec // it is our own
-		if err != nil {
-			return Programs{}, fmt.Errorf("torture: go build %s: %w\n%s", source, err, out)
-		}
-	}
-	return p, nil
-}
-
 // install starts everything in a directory and waits until it is ready.
-func install(ctx context.Context, dir string, what Programs, died func(string, error)) (*installation, error) {
+func install(ctx context.Context, config Config, died func(string, error)) (*installation, error) {
 	in := &installation{
-		Programs: what, dir: dir, died: died, programs: map[string]*program{}, lines: map[string]*netfault.Line{},
-		api: map[string]string{}, admin: map[string]string{}, keys: map[string]string{},
+		Programs: config.Programs, dir: config.Dir, seed: config.Seed, count: config.Servers, died: died,
+		programs: map[string]*program{}, lines: map[string]link{}, disorders: map[string][]*disorder{},
+		clocks: map[string]int{}, api: map[string]string{}, admin: map[string]string{}, keys: map[string]string{},
 	}
 	if err := in.startAll(ctx); err != nil {
 		return nil, errors.Join(err, in.end())
@@ -118,8 +111,7 @@ func (in *installation) startAll(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(in.dir, dirWritten), 0o700); err != nil {
 		return err
 	}
-	var err error
-	if in.natsAddress, err = in.startNATS(ctx); err != nil {
+	if err := in.startNATS(ctx); err != nil {
 		return err
 	}
 	if err := in.startPostgres(ctx); err != nil {
@@ -144,46 +136,6 @@ func (in *installation) startAll(ctx context.Context) error {
 }
 
 func (in *installation) path(name string) string { return filepath.Join(in.dir, name) }
-
-// startNATS starts a nats-server with the shipped configuration, of which only
-// addresses and paths are replaced.
-func (in *installation) startNATS(ctx context.Context) (address string, err error) {
-	root, err := repository(ctx)
-	if err != nil {
-		return "", err
-	}
-	config, err := natsuserstest.Copy(filepath.Join(root, "deployments", "nats"), in.path("nats-keys"), "nats.conf", "accounts.conf")
-	if err != nil {
-		return "", err
-	}
-	if address, err = natstest.Address(ctx); err != nil {
-		return "", err
-	}
-	monitor, err := natstest.Address(ctx)
-	if err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(config)
-	if err != nil {
-		return "", err
-	}
-	replaced := strings.NewReplacer("0.0.0.0:4222", address, "0.0.0.0:8222", monitor,
-		"store_dir: /data", "store_dir: "+in.path(filepath.Join(dirWritten, nats))).Replace(string(text))
-	if err := os.WriteFile(config, []byte(replaced), 0o600); err != nil { //nolint:gosec // it is our own
-		return "", err
-	}
-	in.programs[nats] = &program{name: nats, path: in.natsServer, args: []string{"-c", config}, log: in.logFile(nats), died: in.died}
-	return address, in.programs[nats].start()
-}
-
-// repository is the folder of this repository's source.
-func repository(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", "github.com/posse-pos/posse/services/posse").Output()
-	if err != nil {
-		return "", fmt.Errorf("torture: find the source of posse: %w", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(out)), "..", ".."), nil
-}
 
 func (in *installation) logFile(name string) string {
 	return in.path(filepath.Join(dirWritten, name+".log"))
@@ -226,14 +178,14 @@ func (in *installation) startRole(ctx context.Context, name, role string, onPost
 	if err != nil {
 		return err
 	}
-	toNATS, err := in.line(name+" to "+nats, in.natsAddress)
+	servers, err := in.natsURL(name)
 	if err != nil {
 		return err
 	}
 	in.api[name], in.admin[name] = "http://"+listen, "http://"+admin
 	env := []string{
 		"POSSE_LISTEN=" + listen, "POSSE_ADMIN_LISTEN=" + admin, "POSSE_LOG_LEVEL=info",
-		"POSSE_NATS=nats://" + toNATS, "POSSE_NATS_NKEY=" + in.seed(role),
+		"POSSE_NATS=" + servers, "POSSE_NATS_NKEY=" + in.key(role),
 		"POSSE_KEYS=" + in.path("keys"),
 	}
 	if onPostgres {
@@ -248,19 +200,29 @@ func (in *installation) startRole(ctx context.Context, name, role string, onPost
 		env = append(env, "POSSE_STALE_POLICY=fail_closed", "POSSE_JWKS="+in.api["recorder-1"]+"/.well-known/jwks.json",
 			"POSSE_SNAPSHOT="+in.path(name+".snapshot"), "POSSE_NAME="+name, "POSSE_TOUCH_INTERVAL="+touchInterval.String())
 	case "recorder":
-		env = append(env, "POSSE_ACCESS_LIFETIME=24h")
+		env = append(env, "POSSE_ACCESS_LIFETIME=24h", "POSSE_REPLICAS="+strconv.Itoa(in.count))
 	}
-	in.programs[name] = &program{name: name, path: in.posse, args: []string{role}, env: env, log: in.logFile(name), died: in.died}
+	return in.startProgram(name, in.posse, []string{role}, env...)
+}
+
+// startProgram starts a process, whose clock is off where clocks can be.
+func (in *installation) startProgram(name, path string, args []string, env ...string) error {
+	if in.clocksOff {
+		in.clocks[name] = clockOf(in.seed, name)
+		env = append(env, clockEnv(in.clocks[name]))
+	}
+	in.programs[name] = &program{name: name, path: path, args: args, env: env, log: in.logFile(name), died: in.died}
 	return in.programs[name].start()
 }
 
-func (in *installation) line(name, target string) (address string, err error) {
-	line, err := netfault.Listen("127.0.0.1:0", func() string { return target })
+// line returns the near end of a line. Two of the same name are broken together.
+func (in *installation) line(name, target string, opts ...netfault.Option) (address string, err error) {
+	line, err := netfault.Listen("127.0.0.1:0", func() string { return target }, opts...)
 	if err != nil {
 		return "", err
 	}
 	line.Open()
-	in.lines[name] = line
+	in.lines[name] = append(in.lines[name], line)
 	return line.Address(), nil
 }
 
@@ -303,13 +265,25 @@ func (in *installation) isReady(ctx context.Context, name string) bool {
 	return err == nil && status == http.StatusOK
 }
 
-// processNames are those of the processes that can be killed, in order.
-func (in *installation) processNames() []string {
-	return append(slices.Sorted(maps.Keys(in.programs)), postgres)
+// targets are what can be broken.
+func (in *installation) targets() Targets {
+	t := Targets{
+		Processes: append(slices.Sorted(maps.Keys(in.programs)), postgres),
+		Lines:     slices.Sorted(maps.Keys(in.lines)),
+		Roles:     slices.Sorted(maps.Keys(in.disorders)),
+	}
+	if in.count > 1 {
+		for _, node := range in.nodes {
+			t.Servers = append(t.Servers, node.name)
+		}
+		t.Streams = []string{events.StreamSessions, events.StreamRevocations, events.StreamTouches}
+	}
+	return t
 }
 
-// lineNames are those of the lines, in order.
-func (in *installation) lineNames() []string { return slices.Sorted(maps.Keys(in.lines)) }
+func (in *installation) isServer(name string) bool {
+	return slices.ContainsFunc(in.nodes, func(node natsNode) bool { return node.name == name })
+}
 
 // named returns the processes of a role, in order.
 func (in *installation) named(role string) []string {
@@ -329,7 +303,7 @@ func (in *installation) end() error {
 	var errs []error
 	var ending sync.WaitGroup
 	for name, p := range in.programs {
-		if name == nats {
+		if in.isServer(name) {
 			continue
 		}
 		ending.Go(func() {
@@ -340,11 +314,13 @@ func (in *installation) end() error {
 		})
 	}
 	ending.Wait()
-	if p := in.programs[nats]; p != nil {
-		errs = append(errs, p.end(syscall.SIGTERM))
+	for _, node := range in.nodes {
+		if p := in.programs[node.name]; p != nil {
+			errs = append(errs, p.end(syscall.SIGTERM))
+		}
 	}
-	for _, line := range in.lines {
-		line.Close()
+	for _, link := range in.lines {
+		link.each((*netfault.Line).Close)
 	}
 	if in.database != nil {
 		errs = append(errs, in.database.Stop())

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/netfault"
 )
 
 // nemesis breaks an installation by a plan. Faults may overlap; two on the same
@@ -33,11 +38,12 @@ func (n *nemesis) play(ctx context.Context, plan []Step) {
 			return
 		case <-time.After(time.Until(n.since.Add(step.At))):
 		}
-		if !n.take(step.Target) {
+		taken := n.takes(step)
+		if !n.take(taken...) {
 			continue
 		}
 		faults.Go(func() {
-			defer n.leave(step.Target)
+			defer n.leave(taken...)
 			fault := Fault{Step: step, Begin: time.Since(n.since)}
 			if err := n.fault(ctx, step); err != nil {
 				fault.Error = err.Error()
@@ -48,20 +54,45 @@ func (n *nemesis) play(ctx context.Context, plan []Step) {
 	}
 }
 
-func (n *nemesis) take(target string) bool {
+// takes are the targets that are not to be broken otherwise meanwhile. A cluster that
+// has lost the disk of a server has what was acknowledged on as many others as it needs
+// only while those are there: one disk is what it can lose.
+func (n *nemesis) takes(step Step) []string {
+	if step.Action != Lose {
+		return []string{step.Target}
+	}
+	var all []string
+	for _, node := range n.in.nodes {
+		all = append(all, node.name)
+		for _, other := range n.in.nodes {
+			if node.name < other.name {
+				all = append(all, node.name+" with "+other.name)
+			}
+		}
+	}
+	return all
+}
+
+func (n *nemesis) take(targets ...string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.busy[target] {
-		return false
+	for _, target := range targets {
+		if n.busy[target] {
+			return false
+		}
 	}
-	n.busy[target] = true
+	for _, target := range targets {
+		n.busy[target] = true
+	}
 	return true
 }
 
-func (n *nemesis) leave(target string) {
+func (n *nemesis) leave(targets ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.busy, target)
+	for _, target := range targets {
+		delete(n.busy, target)
+	}
 }
 
 // fault breaks something, waits, and mends it.
@@ -83,25 +114,48 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 		return errors.Join(err, p.start())
 	case Pause:
 		return n.pause(step.Target, last)
-	case Cut, Freeze, Slow:
-		line := n.in.lines[step.Target]
-		switch step.Action {
-		case Cut:
-			line.Cut()
-		case Freeze:
-			line.Freeze()
-		default:
-			line.Delay(slowness)
+	case Cut, Freeze, HalfOpen, Slow:
+		n.breakLine(step, last)
+		return nil
+	case Disorder:
+		for _, d := range n.in.disorders[step.Target] {
+			d.set(true)
+			defer d.set(false)
 		}
 		last()
-		line.Delay(0)
-		line.Open()
 		return nil
 	case Poison:
 		return n.poison(ctx)
+	case Recreate:
+		return n.recreate(ctx)
+	case Leader:
+		return n.stepDown(ctx, step.Target)
+	case Lose:
+		return n.lose(ctx, step.Target, last)
 	default:
 		return fmt.Errorf("torture: there is no action %q", step.Action)
 	}
+}
+
+func (n *nemesis) breakLine(step Step, last func()) {
+	line := n.in.lines[step.Target]
+	switch step.Action {
+	case Cut:
+		line.each((*netfault.Line).Cut)
+	case Freeze:
+		line.each((*netfault.Line).Freeze)
+	case HalfOpen:
+		if step.For%2 == 0 {
+			line.each((*netfault.Line).FreezeThere)
+		} else {
+			line.each((*netfault.Line).FreezeBack)
+		}
+	default:
+		line.each(func(l *netfault.Line) { l.Delay(slowness) })
+	}
+	last()
+	line.each(func(l *netfault.Line) { l.Delay(0) })
+	line.each((*netfault.Line).Open)
 }
 
 // slowness is how long everything takes on a slow line, each way.
@@ -148,7 +202,68 @@ func (n *nemesis) poison(ctx context.Context) error {
 	return nil
 }
 
-// connect connects to NATS itself, as a role.
-func (in *installation) connect(ctx context.Context, role string) (*bus.Conn, error) {
-	return bus.Connect(ctx, bus.Config{URL: "nats://" + in.natsAddress, NKeyFile: in.seed(role), Name: "torture", Logger: quiet})
+// recreate deletes the stream of revocations and makes it anew, as an operator does who
+// lost it.
+func (n *nemesis) recreate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operatorPatience)
+	defer cancel()
+	conn, err := n.in.connect(ctx, "operator")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	err = conn.JetStream().DeleteStream(ctx, events.StreamRevocations)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = nil
+	}
+	// What is being deleted cannot be made for a moment.
+	for {
+		//nolint:gosec // it is our own
+		command := exec.CommandContext(ctx, n.in.posse, "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count),
+			"--nats", n.in.directURL(), "--nats-nkey", n.in.key("operator"))
+		command.Env = withoutPosse(os.Environ())
+		out, makeErr := command.CombinedOutput()
+		if makeErr == nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return errors.Join(err, fmt.Errorf("posse doctor: %w\n%s", makeErr, out))
+		}
+	}
 }
+
+// operatorPatience is how long an operator tries, while other things are broken too.
+const operatorPatience = 20 * time.Second
+
+// stepDown has the leader of a stream make way for another.
+func (n *nemesis) stepDown(ctx context.Context, stream string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := n.in.connect(ctx, "operator")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.JetStream().Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
+	return err
+}
+
+// lose has a server of a cluster start with an empty disk, and waits until it has all
+// again. It does not begin while another server lacks something.
+func (n *nemesis) lose(ctx context.Context, server string, last func()) error {
+	if err := n.in.whole(ctx, time.Second); err != nil {
+		return err
+	}
+	p := n.in.programs[server]
+	err := p.end(syscall.SIGKILL)
+	for _, node := range n.in.nodes {
+		if node.name == server {
+			err = errors.Join(err, os.RemoveAll(node.storeDir))
+		}
+	}
+	last()
+	return errors.Join(err, p.start(), n.in.whole(ctx, wholePatience))
+}
+
+// wholePatience is how long a server may take to get what it is to have from others.
+const wholePatience = 30 * time.Second

@@ -13,12 +13,14 @@ import (
 func TestBugsCanBePlanted(t *testing.T) {
 	t.Parallel()
 	for _, bug := range torture.PlantedBugs {
-		source, err := os.ReadFile(filepath.Join("..", "..", "..", bug.File))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(source), bug.Old); n != 1 || bug.Old == bug.New || len(bug.Breaks) == 0 {
-			t.Errorf("%s: %s has %q %d times, want it once, another text in its place, and a promise that breaks", bug.Name, bug.File, bug.Old, n)
+		for _, edit := range bug.Edits {
+			source, err := os.ReadFile(filepath.Join("..", "..", "..", edit.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), edit.Old); n != 1 || edit.Old == edit.New || len(bug.Breaks) == 0 {
+				t.Errorf("%s: %s has %q %d times, want it once, another text in its place, and a promise that breaks", bug.Name, edit.File, edit.Old, n)
+			}
 		}
 	}
 }

@@ -29,6 +29,8 @@ type Config struct {
 	// Dir is where everything is recorded. It has to be empty, and other users have to
 	// be able to go through it: PostgreSQL does not run as root.
 	Dir string
+	// Servers is how many servers of NATS there are: 1, or 3 that are a cluster. 0 means 1.
+	Servers int
 	// Programs are what is run; see Build. Required.
 	Programs Programs
 	// Log hears how far the run is.
@@ -47,6 +49,7 @@ const (
 // Run plays a plan against an installation of its own and records what happens. An
 // error says that there is no history to examine.
 func Run(ctx context.Context, config Config) (err error) {
+	config.Servers = max(config.Servers, 1)
 	r := &running{Config: config, since: time.Now(), began: time.Now()}
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections() //nolint:forcetypeassert // it is one
 	if r.operations, err = createJournal(config.Dir, fileOperations); err != nil {
@@ -56,7 +59,7 @@ func Run(ctx context.Context, config Config) (err error) {
 		return err
 	}
 	r.sayf("starting")
-	r.in, err = install(ctx, config.Dir, config.Programs, r.died)
+	r.in, err = install(ctx, config, r.died)
 	if err != nil {
 		return err
 	}
@@ -91,12 +94,12 @@ func (r *running) died(name string, err error) {
 
 func (r *running) play(ctx context.Context) error {
 	r.since = time.Now()
-	r.meta = Meta{Seed: r.Seed, Duration: r.Duration, Canary: "Canary-" + rand.Text()}
+	r.meta = Meta{Seed: r.Seed, Servers: r.Servers, Clocks: r.in.clocks, Duration: r.Duration, Canary: "Canary-" + rand.Text()}
 	t := &traffic{in: r.in, since: r.since, out: r.operations, canary: r.meta.Canary}
 	if err := t.start(ctx); err != nil {
 		return err
 	}
-	plan := Plan(r.Seed, r.Duration, r.in.processNames(), r.in.lineNames())
+	plan := Plan(r.Seed, r.Duration, r.in.targets())
 	r.sayf("seed %d: %d faults in %s", r.Seed, len(plan), r.Duration)
 	busy, rest := context.WithCancel(ctx)
 	defer rest()
@@ -168,7 +171,7 @@ func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) err
 func (r *running) replay(ctx context.Context, name string) error {
 	//nolint:gosec // it is our own
 	command := exec.CommandContext(ctx, r.in.posse, "audit", "replay",
-		"--nats", "nats://"+r.in.natsAddress, "--nats-nkey", r.in.seed("auditor"), "--output", r.in.path(name))
+		"--nats", r.in.directURL(), "--nats-nkey", r.in.key("auditor"), "--output", r.in.path(name))
 	command.Env = withoutPosse(os.Environ())
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("posse audit replay: %w\n%s", err, out)

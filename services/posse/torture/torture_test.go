@@ -22,7 +22,7 @@ const each = 25 * time.Second
 
 // TestTorture plays a few seeds; make torture plays new ones for longer.
 func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about time, so the runs do not share the machine
-	programs, err := torture.Build(t.Context(), t.TempDir())
+	programs, err := torture.Build(t.Context(), t.TempDir(), torture.Source{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +48,13 @@ func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about tim
 
 func TestAPlanIsItsSeeds(t *testing.T) {
 	t.Parallel()
-	processes, lines := []string{"a", "b"}, []string{"a to b"}
+	targets := torture.Targets{
+		Processes: []string{"a", "b"}, Lines: []string{"a to b"}, Roles: []string{"a"},
+		Servers: []string{"b"}, Streams: []string{"s"},
+	}
 	said := func(seed uint64) string {
 		var all strings.Builder
-		for _, step := range torture.Plan(seed, 5*time.Minute, processes, lines) {
+		for _, step := range torture.Plan(seed, 10*time.Minute, targets) {
 			all.WriteString(step.String() + "\n")
 		}
 		return all.String()
@@ -59,9 +62,12 @@ func TestAPlanIsItsSeeds(t *testing.T) {
 	if again := said(7); again != said(7) || again == said(8) {
 		t.Errorf("plans of the same seed differ, or of different seeds are the same:\n%s", again)
 	}
-	for _, action := range []torture.Action{torture.Kill, torture.Pause, torture.Cut, torture.Freeze, torture.Slow, torture.Poison} {
-		if !strings.Contains(said(7), string(action)) {
-			t.Errorf("five minutes have no %s", action)
+	for _, action := range []torture.Action{
+		torture.Kill, torture.Pause, torture.Cut, torture.Freeze, torture.HalfOpen, torture.Slow,
+		torture.Disorder, torture.Poison, torture.Recreate, torture.Leader, torture.Lose,
+	} {
+		if !strings.Contains(said(7), " "+string(action)+" ") {
+			t.Errorf("ten minutes have no %s", action)
 		}
 	}
 }

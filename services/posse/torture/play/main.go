@@ -1,7 +1,7 @@
 // Play runs the fault suite: it plays seeds one after the other until the time is over
 // or a promise is broken, or examines a recorded directory again.
 //
-//	go run ./services/posse/torture/play [-seed N] [-each 90s] [-for 20m] [-dir DIR]
+//	go run ./services/posse/torture/play [-seed N] [-each 90s] [-for 20m] [-servers N] [-clocks=false] [-dir DIR]
 //	go run ./services/posse/torture/play -planted [-seed N] [-each 90s]
 //	go run ./services/posse/torture/play -check DIR
 package main
@@ -29,9 +29,12 @@ func main() {
 	each := flag.Duration("each", 90*time.Second, "how long a run breaks things")
 	total := flag.Duration("for", 20*time.Minute, "how long to go on with new seeds")
 	dir := flag.String("dir", "", "where runs are recorded; a new temporary directory if empty")
+	servers := flag.Int("servers", 0, "how many servers of NATS there are: 1, 3, or in turn if 0")
+	clocks := flag.Bool("clocks", true, "have each process's clock be off, for which all is compiled again once")
 	planted := flag.Bool("planted", false, "plant a bug in posse, one after the other, and say which are found")
 	check := flag.String("check", "", "examine the run that was recorded in this `directory`, and run nothing")
 	flag.Parse()
+	p := player{seed: *seed, each: *each, total: *total, servers: *servers, clocks: *clocks, dir: *dir}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
@@ -39,9 +42,9 @@ func main() {
 	case *check != "":
 		err = torture.Report(os.Stdout, *check)
 	case *planted:
-		err = playPlanted(ctx, *seed, *each)
+		err = p.planted(ctx)
 	default:
-		err = play(ctx, *seed, *each, *total, *dir)
+		err = p.play(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
@@ -49,11 +52,20 @@ func main() {
 	}
 }
 
-// playPlanted plays one seed against posse with each of the planted bugs.
-func playPlanted(ctx context.Context, seed uint64, each time.Duration) error {
+// player is what the flags say.
+type player struct {
+	seed        uint64
+	each, total time.Duration
+	servers     int
+	clocks      bool
+	dir         string
+}
+
+// planted plays one seed against posse with each of the planted bugs.
+func (p player) planted(ctx context.Context) error {
 	var overlooked []string
 	for _, bug := range torture.PlantedBugs {
-		broken, err := playBug(ctx, seed, each, bug)
+		broken, err := p.playBug(ctx, bug)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bug.Name, err)
 		}
@@ -64,23 +76,22 @@ func playPlanted(ctx context.Context, seed uint64, each time.Duration) error {
 		fmt.Printf("%-75s found: %-5v breaks %s\n", bug.Name, found, strings.Join(broken, ", ")) //nolint:forbidigo // it is what it says
 	}
 	if len(overlooked) > 0 {
-		return fmt.Errorf("seed %d: not found: %s", seed, strings.Join(overlooked, "; "))
+		return fmt.Errorf("seed %d: not found: %s", p.seed, strings.Join(overlooked, "; "))
 	}
 	return nil
 }
 
-func playBug(ctx context.Context, seed uint64, each time.Duration, bug torture.PlantedBug) (broken []string, err error) {
+func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (broken []string, err error) {
 	dir, err := torture.MakeDir()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	programs, err := torture.BuildPlanted(ctx, dir, bug)
+	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks, Bug: &bug})
 	if err != nil {
 		return nil, err
 	}
-	run := torture.Config{Seed: seed, Duration: each, Dir: dir, Programs: programs, Log: io.Discard}
-	if err := torture.Run(ctx, run); err != nil {
+	if err := p.run(ctx, p.seed, dir, programs, io.Discard); err != nil {
 		return nil, err
 	}
 	findings, _, err := torture.Check(dir)
@@ -91,30 +102,40 @@ func playBug(ctx context.Context, seed uint64, each time.Duration, bug torture.P
 	return slices.Compact(broken), err
 }
 
-func play(ctx context.Context, seed uint64, each, total time.Duration, dir string) error {
+// run records a run of one seed.
+func (p player) run(ctx context.Context, seed uint64, dir string, programs torture.Programs, log io.Writer) error {
+	servers := p.servers
+	if servers == 0 {
+		servers = []int{1, 3}[seed%2]
+	}
+	return torture.Run(ctx, torture.Config{Seed: seed, Servers: servers, Duration: p.each, Dir: dir, Programs: programs, Log: log})
+}
+
+func (p player) play(ctx context.Context) error {
+	dir := p.dir
 	if dir == "" {
 		var err error
 		if dir, err = torture.MakeDir(); err != nil {
 			return err
 		}
 	}
-	programs, err := torture.Build(ctx, dir)
+	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks})
 	if err != nil {
 		return err
 	}
+	seed := p.seed
 	for began := time.Now(); ; seed++ {
 		recorded := filepath.Join(dir, strconv.FormatUint(seed, 10))
 		if err := os.MkdirAll(recorded, 0o755); err != nil { //nolint:gosec // PostgreSQL does not run as root
 			return err
 		}
-		run := torture.Config{Seed: seed, Duration: each, Dir: recorded, Programs: programs, Log: os.Stderr}
-		if err := torture.Run(ctx, run); err != nil {
+		if err := p.run(ctx, seed, recorded, programs, os.Stderr); err != nil {
 			return fmt.Errorf("seed %d, recorded in %s: %w", seed, recorded, err)
 		}
 		if err := torture.Report(os.Stdout, recorded); err != nil {
 			return err
 		}
-		if time.Since(began)+each > total {
+		if time.Since(began)+p.each > p.total {
 			return os.RemoveAll(dir)
 		}
 		if err := os.RemoveAll(recorded); err != nil {

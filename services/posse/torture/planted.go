@@ -4,6 +4,8 @@ package torture
 type PlantedBug struct {
 	Name  string
 	Edits []Edit
+	// Servers is how many servers of NATS it takes; 0 means 1.
+	Servers int
 	// Breaks are the promises of which at least one has to be found broken.
 	Breaks []string
 }
@@ -72,5 +74,124 @@ var PlantedBugs = []PlantedBug{
 			New:  "facts := fold(batch.Facts[:min(len(batch.Facts), 2)], devices)",
 		}},
 		Breaks: []string{"model", "position"},
+	},
+	{
+		Name: "the read model takes the position in a transaction of its own",
+		Edits: []Edit{{
+			File: "pkg/activesessions/pgstore/apply.go",
+			Old: `	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w, err := s.begin(ctx, tx, &batch, facts.tenants)
+		if err != nil {
+			return err
+		}
+		changed`,
+			New: `	var w *writing
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		w, err = s.begin(ctx, tx, &batch, facts.tenants)
+		return err
+	})
+	if err != nil {
+		return nil, wrap("apply", err)
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		w.tx = tx
+		changed`,
+		}},
+		Breaks: []string{"model", "position"},
+	},
+	{
+		Name: "ack before commit: what NATS did not acknowledge counts as stored",
+		Edits: []Edit{{
+			File: "pkg/eventlog/natslog/append.go",
+			Old:  "\treturn 0, cause\n",
+			New:  "\treturn 1, nil\n",
+		}},
+		Breaks: []string{"log"},
+	},
+	{
+		Name: "a touch makes a session active whose login is not known",
+		Edits: []Edit{{
+			File: "pkg/activesessions/pgstore/sessions.go",
+			Old:  "= `login_sequence > 0 AND end_sequence = 0 AND expires > $3`",
+			New:  "= `end_sequence = 0 AND (expires > $3 OR login_sequence = 0)`",
+		}},
+		Breaks: []string{"position", "model"},
+	},
+	{
+		Name: "a gateway does not notice what it did not hear",
+		Edits: []Edit{{
+			File: "pkg/gateway/internal/natsfeed/live.go",
+			Old:  "if sequence > r.at.sequence+1 && !r.isNext(subject, before) {",
+			New:  "if sequence > r.at.sequence+1 && before == sequence {",
+		}},
+		Breaks: []string{"refused", "gateways"},
+	},
+	{
+		Name: "conflict code 10164 is taken for no conflict",
+		Edits: []Edit{{
+			File: "pkg/eventlog/natslog/append.go",
+			Old:  "codeTooManyBatches):\n",
+			New:  "codeTooManyBatches):\n\t\ta.expect = nil\n\t\tif sequence, err := l.publish(ctx, a); err == nil {\n\t\t\treturn sequence, nil\n\t\t}\n",
+		}},
+		Servers: 3,
+		Breaks:  []string{"log", "logout_all", "logout_others", "refresh"},
+	},
+	{
+		Name: "wall-clock ordering: Logout All ends who signed in before it by the clock",
+		Edits: []Edit{{
+			File: "pkg/session/ending.go",
+			Old:  "return x.ID == keep || x.LoginSequence > before",
+			New:  "return x.ID == keep || x.LoginSequence > before || x.Created.After(e.Now)",
+		}},
+		Breaks: []string{"logout_all", "logout_others"},
+	},
+	{
+		Name: "the relay drops what it could not publish",
+		Edits: []Edit{{
+			File: "services/projector/relay/relay.go",
+			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
+		}},
+		Servers: 3,
+		Breaks:  []string{"refused", "gateways"},
+	},
+	{
+		Name: "tick without position: the relay says how far the log goes, not how far it is",
+		Edits: []Edit{{
+			File: "services/projector/relay/tick.go",
+			Old:  "return state.Created.Equal(r.position.Created) && state.Last <= r.position.Sequence",
+			New:  "return true",
+		}},
+		Breaks: []string{"refused", "gateways"},
+	},
+	{
+		Name: "the relay ticks on a stream that was emptied",
+		Edits: []Edit{{
+			File: "services/projector/relay/tick.go",
+			Old:  "errors.Is(err, eventlog.ErrNotFound):\n\t\t\treturn errOtherEpoch",
+			New:  "errors.Is(err, eventlog.ErrNotFound):",
+		}, {
+			File: "services/projector/relay/tick.go",
+			Old:  `last.Epoch != r.epoch && last.Epoch != ""`,
+			New:  `last.Epoch == "another"`,
+		}},
+		Breaks: []string{"refused", "gateways", "terminal"},
+	},
+	{
+		Name: "the recorder's log has what a login was answered",
+		Edits: []Edit{{
+			File: "services/recorder/http.go",
+			Old:  "\treturn &loginOutput{",
+			New:  "\tr.logger.InfoContext(ctx, \"signed in\", \"answer\", done)\n\treturn &loginOutput{",
+		}},
+		Breaks: []string{"secrets"},
+	},
+	{
+		Name: "administrators end sessions of the first tenant, whatever their own",
+		Edits: []Edit{{
+			File: "services/recorder/end.go",
+			Old:  "\t\tTenant: p.Tenant, User: user,",
+			New:  "\t\tTenant: \"shop\", User: user,",
+		}},
+		Breaks: []string{"tenants", "log"},
 	},
 }

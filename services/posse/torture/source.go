@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -72,8 +73,8 @@ func (s Source) flags(ctx context.Context, dir string) ([]string, error) {
 		}
 		for n, edit := range s.Bug.Edits {
 			original := filepath.Join(root, edit.File)
-			changed := filepath.Join(dir, fmt.Sprintf("planted-%d.go", n+1))
-			if err := edit.write(original, changed); err != nil {
+			changed := filepath.Join(dir, fmt.Sprintf("planted-%d%s", n+1, filepath.Ext(edit.File)))
+			if err := edit.write(cmp.Or(replaced[original], original), changed); err != nil {
 				return nil, err
 			}
 			replaced[original] = changed

@@ -2,7 +2,7 @@
 // or a promise is broken, or examines a recorded directory again.
 //
 //	go run ./services/posse/torture/play [-seed N] [-each 90s] [-for 20m] [-servers N] [-clocks=false] [-dir DIR]
-//	go run ./services/posse/torture/play -planted [-seed N] [-each 90s]
+//	go run ./services/posse/torture/play -planted [-bug TEXT] [-seed N] [-each 90s]
 //	go run ./services/posse/torture/play -check DIR
 package main
 
@@ -32,9 +32,10 @@ func main() {
 	servers := flag.Int("servers", 0, "how many servers of NATS there are: 1, 3, or in turn if 0")
 	clocks := flag.Bool("clocks", true, "have each process's clock be off, for which all is compiled again once")
 	planted := flag.Bool("planted", false, "plant a bug in posse, one after the other, and say which are found")
+	bug := flag.String("bug", "", "plant only the bugs whose names have this `text`")
 	check := flag.String("check", "", "examine the run that was recorded in this `directory`, and run nothing")
 	flag.Parse()
-	p := player{seed: *seed, each: *each, total: *total, servers: *servers, clocks: *clocks, dir: *dir}
+	p := player{seed: *seed, each: *each, total: *total, servers: *servers, clocks: *clocks, dir: *dir, bug: *bug}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
@@ -59,12 +60,16 @@ type player struct {
 	servers     int
 	clocks      bool
 	dir         string
+	bug         string
 }
 
 // planted plays one seed against posse with each of the planted bugs.
 func (p player) planted(ctx context.Context) error {
 	var overlooked []string
 	for _, bug := range torture.PlantedBugs {
+		if !strings.Contains(bug.Name, p.bug) {
+			continue
+		}
 		broken, err := p.playBug(ctx, bug)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bug.Name, err)
@@ -91,6 +96,7 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (broken []s
 	if err != nil {
 		return nil, err
 	}
+	p.servers = max(p.servers, bug.Servers, 1)
 	if err := p.run(ctx, p.seed, dir, programs, io.Discard); err != nil {
 		return nil, err
 	}

@@ -272,10 +272,15 @@ func (in *installation) targets() Targets {
 		Lines:     slices.Sorted(maps.Keys(in.lines)),
 		Roles:     slices.Sorted(maps.Keys(in.disorders)),
 	}
-	if in.count > 1 {
-		for _, node := range in.nodes {
+	for _, node := range in.nodes {
+		if node.isDisk {
+			t.Disks = append(t.Disks, node.name)
+		}
+		if in.count > 1 {
 			t.Servers = append(t.Servers, node.name)
 		}
+	}
+	if in.count > 1 {
 		t.Streams = []string{events.StreamSessions, events.StreamRevocations, events.StreamTouches}
 	}
 	return t
@@ -319,6 +324,7 @@ func (in *installation) end() error {
 			errs = append(errs, p.end(syscall.SIGTERM))
 		}
 	}
+	errs = append(errs, in.keepDisks())
 	for _, link := range in.lines {
 		link.each((*netfault.Line).Close)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -126,12 +127,16 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 		return nil
 	case Poison:
 		return n.poison(ctx)
+	case Trim:
+		return n.trim(ctx)
 	case Recreate:
 		return n.recreate(ctx)
 	case Leader:
 		return n.stepDown(ctx, step.Target)
 	case Lose:
-		return n.lose(ctx, step.Target, last)
+		return n.lose(ctx, n.in.node(step.Target), last)
+	case Fill:
+		return n.fill(ctx, n.in.node(step.Target), last)
 	default:
 		return fmt.Errorf("torture: there is no action %q", step.Action)
 	}
@@ -202,9 +207,19 @@ func (n *nemesis) poison(ctx context.Context) error {
 	return nil
 }
 
-// recreate deletes the stream of revocations and makes it anew, as an operator does who
-// lost it.
-func (n *nemesis) recreate(ctx context.Context) error {
+// trim purges the stream of revocations, as an operator does who means another.
+func (n *nemesis) trim(ctx context.Context) error {
+	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		stream, err := js.Stream(ctx, events.StreamRevocations)
+		if err != nil {
+			return err
+		}
+		return stream.Purge(ctx)
+	})
+}
+
+// operate does what operators may.
+func (n *nemesis) operate(ctx context.Context, do func(ctx context.Context, js jetstream.JetStream) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operatorPatience)
 	defer cancel()
 	conn, err := n.in.connect(ctx, "operator")
@@ -212,24 +227,30 @@ func (n *nemesis) recreate(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	err = conn.JetStream().DeleteStream(ctx, events.StreamRevocations)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		err = nil
-	}
-	// What is being deleted cannot be made for a moment.
-	for {
-		//nolint:gosec // it is our own
-		command := exec.CommandContext(ctx, n.in.posse, "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count),
-			"--nats", n.in.directURL(), "--nats-nkey", n.in.key("operator"))
-		command.Env = withoutPosse(os.Environ())
-		out, makeErr := command.CombinedOutput()
-		if makeErr == nil {
+	return do(ctx, conn.JetStream())
+}
+
+// recreate deletes the stream of revocations and makes it anew, as an operator does who
+// lost it.
+func (n *nemesis) recreate(ctx context.Context) error {
+	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		if err := js.DeleteStream(ctx, events.StreamRevocations); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
-		if ctx.Err() != nil {
-			return errors.Join(err, fmt.Errorf("posse doctor: %w\n%s", makeErr, out))
+		for { // what is being deleted cannot be made for a moment
+			//nolint:gosec // it is our own
+			command := exec.CommandContext(ctx, n.in.posse, "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count),
+				"--nats", n.in.directURL(), "--nats-nkey", n.in.key("operator"))
+			command.Env = withoutPosse(os.Environ())
+			out, err := command.CombinedOutput()
+			if err == nil {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("posse doctor: %w\n%s", err, out)
+			}
 		}
-	}
+	})
 }
 
 // operatorPatience is how long an operator tries, while other things are broken too.
@@ -237,29 +258,26 @@ const operatorPatience = 20 * time.Second
 
 // stepDown has the leader of a stream make way for another.
 func (n *nemesis) stepDown(ctx context.Context, stream string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	conn, err := n.in.connect(ctx, "operator")
-	if err != nil {
+	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second) // it may be without one already
+		defer cancel()
+		_, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
 		return err
-	}
-	defer conn.Close()
-	_, err = conn.JetStream().Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
-	return err
+	})
 }
 
 // lose has a server of a cluster start with an empty disk, and waits until it has all
 // again. It does not begin while another server lacks something.
-func (n *nemesis) lose(ctx context.Context, server string, last func()) error {
+func (n *nemesis) lose(ctx context.Context, node natsNode, last func()) error {
 	if err := n.in.whole(ctx, time.Second); err != nil {
 		return err
 	}
-	p := n.in.programs[server]
+	p := n.in.programs[node.name]
 	err := p.end(syscall.SIGKILL)
-	for _, node := range n.in.nodes {
-		if node.name == server {
-			err = errors.Join(err, os.RemoveAll(node.storeDir))
-		}
+	files, readErr := filepath.Glob(filepath.Join(node.storeDir, "*"))
+	err = errors.Join(err, readErr)
+	for _, file := range files {
+		err = errors.Join(err, os.RemoveAll(file))
 	}
 	last()
 	return errors.Join(err, p.start(), n.in.whole(ctx, wholePatience))

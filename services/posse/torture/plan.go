@@ -3,6 +3,7 @@ package torture
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,8 +21,10 @@ const (
 	Slow     Action = "slow"      // a line
 	Disorder Action = "disorder"  // messages for a role come twice, and before those that were sent before them
 	Poison   Action = "poison"    // messages into the log that nobody can read
-	Recreate Action = "recreate"  // the stream of revocations, without what it held
+	Trim     Action = "trim"      // the stream of revocations, of all that it held
+	Recreate Action = "recreate"  // the stream of revocations, made anew
 	Leader   Action = "leader"    // a stream is led by another server of the cluster
+	Fill     Action = "fill"      // the disk of a server of NATS
 	Lose     Action = "lose"      // kill -9 of a server of the cluster, and a start with nothing on its disk
 )
 
@@ -44,6 +47,8 @@ type Targets struct {
 	Lines     []string
 	// Roles are the processes that hear NATS over a line.
 	Roles []string
+	// Disks are those of servers of NATS that can be filled.
+	Disks []string
 	// Servers are those of a cluster of NATS, and Streams what they have; both are empty
 	// where there is one server.
 	Servers, Streams []string
@@ -64,18 +69,20 @@ func (t Targets) of(action Action) (targets []string, weight int) {
 		return t.Roles, 3
 	case Poison:
 		return []string{"log"}, 2
-	case Recreate:
+	case Trim, Recreate:
 		return []string{"revocations"}, 1
 	case Leader:
 		return t.Streams, 3
 	case Lose:
 		return t.Servers, 2
+	case Fill:
+		return t.Disks, 2
 	default:
 		return nil, 0
 	}
 }
 
-var actions = []Action{Kill, Pause, Cut, Freeze, HalfOpen, Slow, Disorder, Poison, Recreate, Leader, Lose}
+var actions = []Action{Kill, Pause, Cut, Freeze, HalfOpen, Slow, Disorder, Poison, Trim, Recreate, Leader, Lose, Fill}
 
 // weighted are the actions that have targets, each as often as it is likely.
 func (t Targets) weighted() []Action {
@@ -119,7 +126,7 @@ func Plan(seed uint64, duration time.Duration, targets Targets) []Step {
 }
 
 // isMoment reports whether the step is over when it is done.
-func (s Step) isMoment() bool { return s.Action == Poison || s.Action == Recreate || s.Action == Leader }
+func (s Step) isMoment() bool { return slices.Contains([]Action{Poison, Trim, Recreate, Leader}, s.Action) }
 
 // clockOf is by how many seconds a process's clock is ahead: as much as
 // docs/operations.md allows. A gateway's may be wrong by minutes.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type natsNode struct {
 	monitor  string
 	routes   string // for the other servers; "" if there are none
 	storeDir string
+	isDisk   bool // it has nothing but the server's on it, and little room
 }
 
 // startNATS starts servers with the shipped configuration, of which only the name,
@@ -45,13 +47,18 @@ func (in *installation) startNATS(ctx context.Context) error {
 	}
 	for i, node := range in.nodes {
 		in.nodes[i].storeDir = in.path(filepath.Join(dirWritten, node.name))
+	}
+	if err := in.mountDisks(); err != nil {
+		return err
+	}
+	for _, node := range in.nodes {
 		config := filepath.Join(filepath.Dir(shipped), node.name+".conf")
 		clustered, err := in.clustered(node)
 		if err != nil {
 			return err
 		}
 		replaced := strings.NewReplacer("0.0.0.0:4222", node.address, "0.0.0.0:8222", node.monitor,
-			"server_name: posse", "server_name: "+node.name, "store_dir: /data", "store_dir: "+in.nodes[i].storeDir).Replace(string(text))
+			"server_name: posse", "server_name: "+node.name, "store_dir: /data", "store_dir: "+node.storeDir).Replace(string(text))
 		if err := os.WriteFile(config, []byte(replaced+clustered), 0o600); err != nil { //nolint:gosec // it is our own
 			return err
 		}
@@ -60,6 +67,11 @@ func (in *installation) startNATS(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// node is a server by its name.
+func (in *installation) node(name string) natsNode {
+	return in.nodes[slices.IndexFunc(in.nodes, func(node natsNode) bool { return node.name == name })]
 }
 
 func newNodes(ctx context.Context, count int) ([]natsNode, error) {
@@ -135,21 +147,20 @@ func (in *installation) connect(ctx context.Context, role string) (*bus.Conn, er
 
 // isWhole reports whether every server runs, and has what it is to have of each stream.
 func (in *installation) isWhole(ctx context.Context) bool {
-	for _, node := range in.nodes {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+node.monitor+"/healthz", http.NoBody)
-		if err != nil {
-			return false
-		}
-		response, err := looking.Do(request)
-		if err != nil {
-			return false
-		}
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return false
-		}
+	return !slices.ContainsFunc(in.nodes, func(node natsNode) bool { return !in.isHealthy(ctx, node) })
+}
+
+func (in *installation) isHealthy(ctx context.Context, node natsNode) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+node.monitor+"/healthz", http.NoBody)
+	if err != nil {
+		return false
 	}
-	return true
+	response, err := looking.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // whole waits until isWhole, for so long.

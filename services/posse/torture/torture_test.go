@@ -50,7 +50,7 @@ func TestAPlanIsItsSeeds(t *testing.T) {
 	t.Parallel()
 	targets := torture.Targets{
 		Processes: []string{"a", "b"}, Lines: []string{"a to b"}, Roles: []string{"a"},
-		Servers: []string{"b"}, Streams: []string{"s"},
+		Disks: []string{"a"}, Servers: []string{"b"}, Streams: []string{"s"},
 	}
 	said := func(seed uint64) string {
 		var all strings.Builder
@@ -64,7 +64,7 @@ func TestAPlanIsItsSeeds(t *testing.T) {
 	}
 	for _, action := range []torture.Action{
 		torture.Kill, torture.Pause, torture.Cut, torture.Freeze, torture.HalfOpen, torture.Slow,
-		torture.Disorder, torture.Poison, torture.Recreate, torture.Leader, torture.Lose,
+		torture.Disorder, torture.Poison, torture.Trim, torture.Recreate, torture.Leader, torture.Lose, torture.Fill,
 	} {
 		if !strings.Contains(said(7), " "+string(action)+" ") {
 			t.Errorf("ten minutes have no %s", action)

@@ -126,7 +126,9 @@ func Plan(seed uint64, duration time.Duration, targets Targets) []Step {
 }
 
 // isMoment reports whether the step is over when it is done.
-func (s Step) isMoment() bool { return slices.Contains([]Action{Poison, Trim, Recreate, Leader}, s.Action) }
+func (s Step) isMoment() bool {
+	return slices.Contains([]Action{Poison, Trim, Recreate, Leader}, s.Action)
+}
 
 // clockOf is by how many seconds a process's clock is ahead: as much as
 // docs/operations.md allows. A gateway's may be wrong by minutes.

@@ -4,8 +4,9 @@ package torture
 type PlantedBug struct {
 	Name  string
 	Edits []Edit
-	// Servers is how many servers of NATS it takes; 0 means 1.
+	// Servers is how many servers of NATS it takes, and Seed a plan that shows it.
 	Servers int
+	Seed    uint64
 	// Breaks are the promises of which at least one has to be found broken.
 	Breaks []string
 }
@@ -19,6 +20,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "len(facts)), expect: expect}",
 			New:  "len(facts)), expect: nil}",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"log", "logout_all", "logout_others", "refresh"},
 	},
 	{
@@ -28,6 +30,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "case g.cfg.Stale.admits(staleFor):",
 			New:  "case staleFor >= 0:",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refused"},
 	},
 	{
@@ -37,6 +40,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "if g.Revoked(session.Tenant, session.ID) {",
 			New:  "if len(session.ID)%2 == 0 && g.Revoked(session.Tenant, session.ID) {",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refused", "gateways"},
 	},
 	{
@@ -46,6 +50,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "case x.End != nil:",
 			New:  `case x.End != nil && x.End.Cause == "":`,
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"log", "refresh"},
 	},
 	{
@@ -55,6 +60,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "case !c.Foreign && c.Generation < x.Generation:",
 			New:  "case !c.Foreign && c.Generation+100 < x.Generation:",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refresh"},
 	},
 	{
@@ -64,6 +70,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "return x.ID == keep || x.LoginSequence > before",
 			New:  "return x.ID == keep || x.LoginSequence > before || x.Generation > 0",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"logout_all"},
 	},
 	{
@@ -73,6 +80,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "facts := fold(batch.Facts, devices)",
 			New:  "facts := fold(batch.Facts[:min(len(batch.Facts), 2)], devices)",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"model", "position"},
 	},
 	{
@@ -97,6 +105,7 @@ var PlantedBugs = []PlantedBug{
 		w.tx = tx
 		changed`,
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"model", "position"},
 	},
 	{
@@ -106,6 +115,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "\treturn 0, cause\n",
 			New:  "\treturn 1, nil\n",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"log"},
 	},
 	{
@@ -115,6 +125,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "= `login_sequence > 0 AND end_sequence = 0 AND expires > $3`",
 			New:  "= `end_sequence = 0 AND (expires > $3 OR login_sequence = 0)`",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"position", "model"},
 	},
 	{
@@ -124,6 +135,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "if sequence > r.at.sequence+1 && !r.isNext(subject, before) {",
 			New:  "if sequence > r.at.sequence+1 && before == sequence {",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refused", "gateways"},
 	},
 	{
@@ -133,8 +145,8 @@ var PlantedBugs = []PlantedBug{
 			Old:  "codeTooManyBatches):\n",
 			New:  "codeTooManyBatches):\n\t\ta.expect = nil\n\t\tif sequence, err := l.publish(ctx, a); err == nil {\n\t\t\treturn sequence, nil\n\t\t}\n",
 		}},
-		Servers: 3,
-		Breaks:  []string{"log", "logout_all", "logout_others", "refresh"},
+		Servers: 3, Seed: 262,
+		Breaks: []string{"log", "logout_all", "logout_others", "refresh"},
 	},
 	{
 		Name: "wall-clock ordering: Logout All ends who signed in before it by the clock",
@@ -143,6 +155,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "return x.ID == keep || x.LoginSequence > before",
 			New:  "return x.ID == keep || x.LoginSequence > before || x.Created.After(e.Now)",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"logout_all", "logout_others"},
 	},
 	{
@@ -151,8 +164,8 @@ var PlantedBugs = []PlantedBug{
 			File: "services/projector/relay/relay.go",
 			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
 		}},
-		Servers: 3,
-		Breaks:  []string{"refused", "gateways"},
+		Servers: 3, Seed: 262,
+		Breaks: []string{"refused", "gateways"},
 	},
 	{
 		Name: "tick without position: the relay says how far the log goes, not how far it is",
@@ -161,6 +174,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "return state.Created.Equal(r.position.Created) && state.Last <= r.position.Sequence",
 			New:  "return true",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refused", "gateways"},
 	},
 	{
@@ -174,6 +188,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  `last.Epoch != r.epoch && last.Epoch != ""`,
 			New:  `last.Epoch == "another"`,
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"refused", "gateways", "terminal"},
 	},
 	{
@@ -183,6 +198,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "\treturn &loginOutput{",
 			New:  "\tr.logger.InfoContext(ctx, \"signed in\", \"answer\", done)\n\treturn &loginOutput{",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"secrets"},
 	},
 	{
@@ -192,6 +208,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "\t\tTenant: p.Tenant, User: user,",
 			New:  "\t\tTenant: \"shop\", User: user,",
 		}},
+		Servers: 1, Seed: 189,
 		Breaks: []string{"tenants", "log"},
 	},
 }

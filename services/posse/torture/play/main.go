@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,8 +25,7 @@ import (
 )
 
 func main() {
-	now := uint64(time.Now().Unix())
-	seed := flag.Uint64("seed", now, "the first `seed`; the next runs take the next ones")
+	seed := flag.Uint64("seed", 0, "the first `seed`; the next runs take the next ones. 0 is the time, and for planted bugs theirs")
 	each := flag.Duration("each", 90*time.Second, "how long a run breaks things")
 	total := flag.Duration("for", 20*time.Minute, "how long to go on with new seeds")
 	dir := flag.String("dir", "", "where runs are recorded; a new temporary directory if empty")
@@ -63,7 +63,7 @@ type player struct {
 	bug         string
 }
 
-// planted plays one seed against posse with each of the planted bugs.
+// planted plays a seed against posse with each of the planted bugs.
 func (p player) planted(ctx context.Context) error {
 	var overlooked []string
 	for _, bug := range torture.PlantedBugs {
@@ -81,7 +81,7 @@ func (p player) planted(ctx context.Context) error {
 		fmt.Printf("%-75s found: %-5v breaks %s\n", bug.Name, found, strings.Join(broken, ", ")) //nolint:forbidigo // it is what it says
 	}
 	if len(overlooked) > 0 {
-		return fmt.Errorf("seed %d: not found: %s", p.seed, strings.Join(overlooked, "; "))
+		return fmt.Errorf("not found: %s", strings.Join(overlooked, "; "))
 	}
 	return nil
 }
@@ -96,8 +96,8 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (broken []s
 	if err != nil {
 		return nil, err
 	}
-	p.servers = max(p.servers, bug.Servers, 1)
-	if err := p.run(ctx, p.seed, dir, programs, io.Discard); err != nil {
+	p.servers = cmp.Or(p.servers, bug.Servers)
+	if err := p.run(ctx, cmp.Or(p.seed, bug.Seed), dir, programs, io.Discard); err != nil {
 		return nil, err
 	}
 	findings, _, err := torture.Check(dir)
@@ -129,7 +129,7 @@ func (p player) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	seed := p.seed
+	seed := cmp.Or(p.seed, uint64(time.Now().Unix()))
 	for began := time.Now(); ; seed++ {
 		recorded := filepath.Join(dir, strconv.FormatUint(seed, 10))
 		if err := os.MkdirAll(recorded, 0o755); err != nil { //nolint:gosec // PostgreSQL does not run as root

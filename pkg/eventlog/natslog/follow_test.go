@@ -81,7 +81,8 @@ func TestFollowHandsOutTogetherWhatCameMeanwhile(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- r.log.Follow(ctx, eventlog.FollowConfig{Stream: events.StreamSessions}, func(_ context.Context, batch eventlog.Batch) error {
-			if batches++; batches == 1 {
+			batches++
+			if batches == 1 {
 				close(busy)
 				<-goOn
 			}

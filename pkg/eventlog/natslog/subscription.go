@@ -19,9 +19,6 @@ const nackPause = 100 * time.Millisecond
 // it looks again whether its turn has come.
 const growWait = time.Millisecond
 
-// errFull says that a chunk holds as much as it may.
-var errFull = errors.New("natslog: the batch is full")
-
 // chunk is what one Watermill message carries.
 type chunk struct {
 	messages []*jetstream.RawStreamMsg
@@ -120,31 +117,27 @@ func (s *subscription) hand(ctx context.Context, read chunk) error {
 			return nil
 		default:
 		}
-		if err := s.grow(ctx, &read); err != nil {
+		if !s.grow(ctx, &read) {
 			s.send(ctx, read)
 			return nil
 		}
 	}
 }
 
-// grow adds one message if one comes soon. An error says that none will.
-func (s *subscription) grow(ctx context.Context, read *chunk) error {
+// grow adds one message if one comes soon. It returns false when none can be added: the
+// chunk is full, or the consumer is lost, and the next one is for the next chunk.
+func (s *subscription) grow(ctx context.Context, read *chunk) bool {
 	if len(read.messages) >= s.config.BatchSize {
-		return errFull
+		return false
 	}
 	soon, cancel := context.WithTimeout(ctx, growWait)
 	defer cancel()
 	m, pending, err := s.feed.next(soon)
-	switch {
-	case err == nil:
+	if err == nil {
 		read.messages = append(read.messages, m)
 		read.end, read.pending = s.feed.position, pending
-		return nil
-	case errors.Is(err, errQuiet):
-		return nil
-	default:
-		return err
 	}
+	return err == nil || errors.Is(err, errQuiet)
 }
 
 // decode says what messages of a chunk mean, from one on. It does so here, beside the

@@ -135,4 +135,7 @@ func (r *recorded) tell(out io.Writer, f Finding) {
 		fmt.Fprintf(out, "  %8.3fs to %8.3fs  %-13s %-20s via %-11s %s/%s %s %s %d %s\n", op.Start.Seconds(), op.End.Seconds(),
 			op.Kind, op.Client, op.Via, op.Tenant, op.User, op.Session, op.Outcome, op.Status, op.Reason)
 	}
+	if len(course) > shownCalls {
+		fmt.Fprintf(out, "  and %d more\n", len(course)-shownCalls)
+	}
 }

@@ -30,7 +30,7 @@ func (x *examined) checkLag() {
 	since := x.ended()
 	for _, op := range x.operations {
 		at, is := since[op.Session]
-		if op.Kind != Request || !is || !x.isPeace(at) || op.Start < at+lagBound {
+		if op.Kind != Request || !is || op.Start < at+lagBound || !x.isPeace(at) || !x.isPeace(op.Start) {
 			continue
 		}
 		x.looked++
@@ -87,5 +87,14 @@ func (x *examined) isPeace(at time.Duration) bool {
 	if x.meta.Well == 0 || at < x.meta.Well {
 		return false
 	}
-	return !slices.ContainsFunc(x.faults, func(f Fault) bool { return f.Action != Poison && f.End >= x.meta.Well && f.Begin <= at })
+	return !slices.ContainsFunc(x.faults, func(f Fault) bool {
+		switch {
+		case f.End < x.meta.Well:
+			return false
+		case f.Action == Poison, f.Action == Stall:
+			return f.End-f.Begin > stalled && f.Begin-lagBound <= at && at <= f.End+lagBound
+		default:
+			return f.Begin <= at
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/posse-pos/posse/pkg/canarytest"
 )
@@ -38,8 +39,20 @@ func (x *examined) checkMended() {
 		if strings.HasPrefix(m.Part, "gateway-") {
 			bound = freshWithin
 		}
+		bound += x.stalledSince(x.meta.Healed)
 		if m.After < 0 || m.After > bound {
 			x.findf("%s is well %s after the last fault, and may take %s", m.Part, m.After, bound)
 		}
 	}
+}
+
+// stalledSince returns how long after a time the machine stood still for the last time; 0
+// if it did not.
+func (x *examined) stalledSince(at time.Duration) (after time.Duration) {
+	for _, f := range x.faults {
+		if f.Action == Stall {
+			after = max(after, f.End-at)
+		}
+	}
+	return after
 }

@@ -111,11 +111,12 @@ func (r *running) rebuild(ctx context.Context) error {
 	command := exec.CommandContext(ctx, r.in.posse, "projector", "rebuild", "--postgres", r.in.database.URL("posse"),
 		"--nats", "nats://"+r.in.natsAddress, "--nats-nkey", r.in.seed("projector"))
 	command.Env = withoutPosse(os.Environ())
-	out, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("posse projector rebuild: %w\n%s", err, out)
+	var said, log bytes.Buffer
+	command.Stdout, command.Stderr = &said, &log // which says that there is poison
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("posse projector rebuild: %w\n%s", err, &log)
 	}
-	r.sayf("%s", bytes.TrimSpace(out))
+	r.sayf("%s", bytes.TrimSpace(said.Bytes()))
 	return nil
 }
 

@@ -104,6 +104,7 @@ func (r *running) play(ctx context.Context) error {
 	defer rest()
 	var traffic sync.WaitGroup
 	traffic.Go(func() { t.run(busy, r.Seed) })
+	traffic.Go(func() { r.beat(busy) })
 	nemesis := &nemesis{in: r.in, since: r.since, out: r.faults, busy: map[string]bool{}}
 	nemesis.play(ctx, plan)
 	r.meta.Healed = time.Since(r.since)

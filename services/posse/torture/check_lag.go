@@ -27,6 +27,11 @@ func (x *examined) checkLag() {
 			x.checkLagOf(op, before(ended, op.Start-lagBound))
 		}
 	}
+	x.checkLateRefusals()
+}
+
+// checkLateRefusals is about the sessions that ended then.
+func (x *examined) checkLateRefusals() {
 	since := x.ended()
 	for _, op := range x.operations {
 		at, is := since[op.Session]
@@ -91,7 +96,7 @@ func (x *examined) isPeace(at time.Duration) bool {
 		switch {
 		case f.End < x.meta.Well:
 			return false
-		case f.Action == Poison, f.Action == Stall:
+		case f.Action == Poison, f.Action == stall:
 			return f.End-f.Begin > stalled && f.Begin-lagBound <= at && at <= f.End+lagBound
 		default:
 			return f.Begin <= at

@@ -50,7 +50,7 @@ func (x *examined) checkMended() {
 // if it did not.
 func (x *examined) stalledSince(at time.Duration) (after time.Duration) {
 	for _, f := range x.faults {
-		if f.Action == Stall {
+		if f.Action == stall {
 			after = max(after, f.End-at)
 		}
 	}

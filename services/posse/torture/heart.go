@@ -5,10 +5,9 @@ import (
 	"time"
 )
 
-// Stall says that the machine stood still. No plan has it.
-const Stall Action = "stall"
-
 const (
+	// stall is what a fault is called in which the machine stood still. No plan has it.
+	stall     = "stall"
 	heartbeat = 100 * time.Millisecond
 	// stalled is how late the suite's own heart may beat, and how long it may take to store
 	// poison. When it takes longer, the machine or the log stands still, and it says nothing
@@ -23,7 +22,7 @@ func (r *running) beat(ctx context.Context) {
 		before := time.Since(r.since)
 		pause(ctx, heartbeat)
 		if now := time.Since(r.since); now-before > heartbeat+stalled {
-			r.faults.add(Fault{Step: Step{At: before, Action: Stall, Target: "the machine"}, Begin: before, End: now})
+			r.faults.add(Fault{Step: Step{At: before, Action: stall, Target: "the machine"}, Begin: before, End: now})
 		}
 	}
 }

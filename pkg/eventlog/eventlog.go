@@ -93,6 +93,10 @@ type Expectation struct {
 	// LastSequence is the sequence of the last fact of the user that the caller
 	// saw, 0 for none.
 	LastSequence uint64
+	// Strict makes an earlier append of the same ids a conflict like any other, for a
+	// caller that decides again from what is stored. What another call stored under those
+	// ids may say something else, such as another time. Otherwise it counts as this append.
+	Strict bool
 }
 
 // Selection is a part of POS_SESSIONS.
@@ -115,7 +119,8 @@ type Appender interface {
 	// Append stores the facts of one user, all or none, in order, and returns
 	// the sequence of the last one. A nil expectation relies on nothing. One to
 	// events.MaxActiveSessions facts, all of the same tenant and user, none a
-	// touch. Repeating an append that happened returns the same sequence.
+	// touch. Repeating an append that happened returns the same sequence, unless the
+	// expectation is strict.
 	// Errors: ErrConflict, ErrUnavailable.
 	Append(ctx context.Context, facts []events.Envelope, expect *Expectation) (uint64, error)
 	// Touch stores last activities and returns when all are acknowledged. Only

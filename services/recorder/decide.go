@@ -114,7 +114,7 @@ func (r *Recorder) append(ctx context.Context, o order, v *view, d session.Decis
 	envelopes := envelopesOf(d.Facts, o.id)
 	var expect *eventlog.Expectation
 	if d.NeedsExpectation {
-		expect = &eventlog.Expectation{LastSequence: v.state.LastSequence}
+		expect = &eventlog.Expectation{LastSequence: v.state.LastSequence, Strict: true}
 	}
 	last, err := r.log.Append(ctx, envelopes, expect)
 	if err != nil || expect == nil {

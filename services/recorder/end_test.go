@@ -285,3 +285,24 @@ func TestAnExpiredSessionIsThereButDoesNotEnd(t *testing.T) {
 		}
 	}
 }
+
+// A recorder that does not know yet of a session which the command ended before decides
+// to end fewer.
+func TestALogoutAllIsRepeatedByWayOfARecorderThatKeepsAnOlderState(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	other := s.another()
+	if _, err := other.Login(t.Context(), commands.Login{Caller: backend(), User: "ada", Session: "desk"}); err != nil {
+		t.Fatal(err)
+	}
+	s.signIn("ada", "till")
+	command := commands.EndUser{Caller: admin("key"), User: "ada"}
+	first := s.mustEndUser(command)
+	again, err := other.EndUser(t.Context(), command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, again); diff != "" || first.Ended != 2 {
+		t.Errorf("first it ended %v: %s", first.Sessions, diff)
+	}
+}

@@ -74,6 +74,32 @@ func TestLoginWithItsOwnIDIsIdempotent(t *testing.T) {
 	}
 }
 
+// A recorder that still keeps what it knew of the user before appends what it decided
+// for itself, and finds that somebody else's decision stands under the same id.
+func TestALoginIsRepeatedByWayOfARecorderThatKeepsAnOlderState(t *testing.T) {
+	t.Parallel()
+	s := openMinting(t)
+	other := s.another(minting(t, s.clock))
+	if _, err := other.Login(t.Context(), commands.Login{Caller: backend(), User: "ada", Session: "desk"}); err != nil {
+		t.Fatal(err)
+	}
+	s.log.hold() // the read model, which would tell
+	login := commands.Login{Caller: backend(), User: "ada", Session: "till"}
+	first, err := s.Login(t.Context(), login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.clock.forward(time.Minute)
+	again, err := other.Login(t.Context(), login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Tokens, again.Tokens = nil, nil // each time others, and of the session
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLoginWithAnIdempotencyKeyMakesOneSession(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -70,10 +70,11 @@ func (l *memlog) Append(ctx context.Context, facts []events.Envelope, expect *ev
 
 func (l *memlog) append(ctx context.Context, facts []events.Envelope, expect *eventlog.Expectation) (uint64, error) {
 	key := facts[0].Event.SessionKey()
-	if at, ok := l.find(facts[len(facts)-1].ID); ok {
+	isOvertaken := expect != nil && expect.LastSequence != l.last(key.Tenant, key.User)
+	if at, ok := l.find(facts[len(facts)-1].ID); ok && (!isOvertaken || !expect.Strict) {
 		return at, nil
 	}
-	if expect != nil && expect.LastSequence != l.last(key.Tenant, key.User) {
+	if isOvertaken {
 		return 0, eventlog.ErrConflict
 	}
 	for _, fact := range facts {

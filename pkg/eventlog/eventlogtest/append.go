@@ -96,6 +96,21 @@ func testRepeatedAppendLater(t *testing.T, s *suite) {
 	}
 }
 
+// testStrictExpectation is for callers that decide again: what is stored under the ids of
+// their facts may be another decision than theirs.
+func testStrictExpectation(_ *testing.T, s *suite) {
+	strictly := &eventlog.Expectation{Strict: true}
+	single, batch := s.fact("ann"), s.facts("bob", 3)
+	s.append(strictly, single)
+	s.append(strictly, batch...)
+
+	s.conflicts(strictly, single)
+	s.conflicts(strictly, batch...)
+	s.conflicts(strictly, batch[0])
+	s.wantIDs(s.user("ann", 0), single)
+	s.wantIDs(s.user("bob", 0), batch...)
+}
+
 func testInvalidAppend(t *testing.T, s *suite) {
 	for name, facts := range map[string][]events.Envelope{
 		"nothing":       nil,

@@ -75,6 +75,7 @@ var calm = []testCase{
 	{name: "append/takes a thousand facts", test: testLargeAppend},
 	{name: "append/may be repeated", test: testRepeatedAppend},
 	{name: "append/may be repeated after others appended", test: testRepeatedAppendLater},
+	{name: "append/is refused when it is repeated strictly", test: testStrictExpectation},
 	{name: "append/refuses what does not go together", test: testInvalidAppend},
 	{name: "append/without an answer is unavailable", test: testUnavailable},
 	{name: "append/logins race Logout All", test: testRace},

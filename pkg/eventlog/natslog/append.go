@@ -74,6 +74,10 @@ func (l *Log) Append(ctx context.Context, facts []events.Envelope, expect *event
 	}
 }
 
+// errDuplicate says that a message of the same id is stored. A replicated stream looks at
+// the id before it looks at the expectation.
+var errDuplicate = errors.New("natslog: a fact of the same id is stored")
+
 // appending is one Append under way.
 type appending struct {
 	subject  string
@@ -99,6 +103,8 @@ func newAppending(facts []events.Envelope, expect *eventlog.Expectation) (append
 	return a, nil
 }
 
+func (a appending) isStrict() bool { return a.expect != nil && a.expect.Strict }
+
 func (a appending) firstID() string { return idOf(a.messages[0].Header) }
 func (a appending) lastID() string  { return idOf(a.messages[len(a.messages)-1].Header) }
 
@@ -113,7 +119,7 @@ func (l *Log) attempt(ctx context.Context, a appending) (uint64, error) {
 		return sequence, nil
 	case hasCode(err, codeConflictInFlight, codeDuplicateInFlight, codeTooManyBatches):
 		return 0, err
-	case hasCode(err, codeConflict, codeBatchHasDuplicate):
+	case hasCode(err, codeConflict, codeBatchHasDuplicate), errors.Is(err, errDuplicate):
 		return l.settle(ctx, a, err)
 	case isRefusal(err):
 		return 0, backoff.Permanent(err)
@@ -123,9 +129,13 @@ func (l *Log) attempt(ctx context.Context, a appending) (uint64, error) {
 }
 
 // settle finds out whether a conflict is with our own earlier attempt: the
-// server checks the expectation before it looks at message ids.
+// server checks the expectation before it looks at message ids. A strict expectation
+// leaves that to the caller, who reads what is stored.
 func (l *Log) settle(ctx context.Context, a appending, refusal error) (uint64, error) {
-	sequence, err := l.find(ctx, a)
+	sequence, err := uint64(0), eventlog.ErrNotFound
+	if !a.isStrict() {
+		sequence, err = l.find(ctx, a)
+	}
 	switch {
 	case err == nil:
 		return sequence, nil
@@ -139,6 +149,9 @@ func (l *Log) settle(ctx context.Context, a appending, refusal error) (uint64, e
 // lookAgain follows an attempt that had no answer: either it happened, or the
 // next one may.
 func (l *Log) lookAgain(ctx context.Context, a appending, cause error) (uint64, error) {
+	if a.isStrict() {
+		return 0, cause // the next one has a conflict, if this one happened
+	}
 	if sequence, err := l.find(ctx, a); err == nil {
 		return sequence, nil
 	}
@@ -153,6 +166,9 @@ func (l *Log) publish(ctx context.Context, a appending) (uint64, error) {
 		ack, err := l.js.PublishMsg(ctx, messages[0])
 		if err != nil {
 			return 0, err
+		}
+		if ack.Duplicate && a.isStrict() {
+			return 0, errDuplicate
 		}
 		return ack.Sequence, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -63,6 +64,65 @@ func TestFollowThatIsCalledOffDidNotFail(t *testing.T) {
 	if said.Len() > 0 {
 		t.Errorf("it said:\n%s", &said)
 	}
+}
+
+// TestFollowHandsOutTogetherWhatCameMeanwhile: a handler that takes longer than facts take
+// to come, one by one, has to be given them together, or it never catches up.
+func TestFollowHandsOutTogetherWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	const facts = 60
+	r := newSingle(t)
+	r.append(logins("ann", "s", 1)...)
+	busy, goOn := make(chan struct{}), make(chan struct{})
+	var batches, handled int
+	var ids []string
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.log.Follow(ctx, eventlog.FollowConfig{Stream: events.StreamSessions}, func(_ context.Context, batch eventlog.Batch) error {
+			batches++
+			if batches == 1 {
+				close(busy)
+				<-goOn
+			}
+			for _, fact := range batch.Events {
+				ids = append(ids, fact.ID)
+			}
+			if handled += len(batch.Events); handled == facts+1 {
+				cancel()
+			}
+			return nil
+		})
+	}()
+	<-busy
+	for i := range facts {
+		r.append(logins("ann", fmt.Sprintf("later-%d", i), 1)...)
+	}
+	eventually(t, "all facts are sent to the follower", func() bool { return r.unsent(events.StreamSessions) == 0 })
+	close(goOn)
+	r.must(<-ended)
+	if batches > facts/2 {
+		t.Errorf("%d facts came in %d batches", handled, batches)
+	}
+	history, err := r.log.User(t.Context(), "shop", "ann", 0)
+	r.must(err)
+	for i, fact := range history {
+		if fact.ID != ids[i] {
+			t.Fatalf("fact %d is %s, it was handed out as %s", i, fact.ID, ids[i])
+		}
+	}
+}
+
+// unsent is how many messages of a stream its consumers have not been sent.
+func (r *rig) unsent(stream string) (n uint64) {
+	r.t.Helper()
+	s, err := r.js.Stream(r.t.Context(), stream)
+	r.must(err)
+	for info := range s.ListConsumers(r.t.Context()).Info() {
+		n += info.NumPending
+	}
+	return n
 }
 
 func TestFollowEndsWithItsStream(t *testing.T) {

@@ -15,6 +15,10 @@ import (
 // nackPause keeps a message that is refused at once from spinning.
 const nackPause = 100 * time.Millisecond
 
+// growWait is how long a chunk that waits to be handled looks for another message before
+// it looks again whether its turn has come.
+const growWait = time.Millisecond
+
 // chunk is what one Watermill message carries.
 type chunk struct {
 	messages []*jetstream.RawStreamMsg
@@ -80,12 +84,9 @@ func (s *subscription) step(ctx context.Context) error {
 	read, err := s.fill(ctx)
 	s.quiet = errors.Is(err, errQuiet) && time.Since(began) > checkInterval/2
 	if len(read.messages) > 0 {
-		if s.config.decode { // here, beside the handler of the chunk before
-			if err := s.decode(ctx, &read); err != nil {
-				return err
-			}
+		if err := s.hand(ctx, read); err != nil {
+			return err
 		}
-		s.send(ctx, read)
 	}
 	if s.feed.messages == nil {
 		return nil
@@ -100,12 +101,60 @@ func (s *subscription) step(ctx context.Context) error {
 	return nil
 }
 
-func (s *subscription) decode(ctx context.Context, read *chunk) error {
-	read.batch, read.broken = toBatch(*read)
-	if s.config.sealed {
+// hand hands a chunk out. While the one before is handled, what comes goes along with
+// it: each message that came alone says that nothing is behind it, and a handler that is
+// slower than they come would never catch up if it got them one by one.
+func (s *subscription) hand(ctx context.Context, read chunk) error {
+	for decoded := 0; ; {
+		if err := s.decode(ctx, &read, decoded); err != nil {
+			return err
+		}
+		decoded = len(read.messages)
+		select {
+		case s.ready <- read:
+			return nil
+		case <-ctx.Done():
+			return nil
+		default:
+		}
+		if !s.grow(ctx, &read) {
+			s.send(ctx, read)
+			return nil
+		}
+	}
+}
+
+// grow adds one message if one comes soon. It returns false when none can be added: the
+// chunk is full, or the consumer is lost, and the next one is for the next chunk.
+func (s *subscription) grow(ctx context.Context, read *chunk) bool {
+	if len(read.messages) >= s.config.BatchSize {
+		return false
+	}
+	soon, cancel := context.WithTimeout(ctx, growWait)
+	defer cancel()
+	m, pending, err := s.feed.next(soon)
+	if err == nil {
+		read.messages = append(read.messages, m)
+		read.end, read.pending = s.feed.position, pending
+	}
+	return err == nil || errors.Is(err, errQuiet)
+}
+
+// decode says what messages of a chunk mean, from one on. It does so here, beside the
+// handler of the chunk before.
+func (s *subscription) decode(ctx context.Context, read *chunk, from int) error {
+	if !s.config.decode || from == len(read.messages) {
 		return nil
 	}
-	return s.log.keys.openAll(ctx, read.batch.Events)
+	more, broken := toBatch(chunk{messages: read.messages[from:], end: read.end, pending: read.pending})
+	if !s.config.sealed {
+		if err := s.log.keys.openAll(ctx, more.Events); err != nil {
+			return err
+		}
+	}
+	more.Events = append(read.batch.Events, more.Events...)
+	read.batch, read.broken = more, append(read.broken, broken...)
+	return nil
 }
 
 // reportEnd sends the stated end behind the chunk that reached it.

@@ -65,6 +65,7 @@ func TestEndAsks(t *testing.T) {
 		path, body string
 	}{
 		{client.End{Session: "a/b"}, "/v1/sessions/a%2Fb", ""},
+		{client.End{Session: "s", IdempotencyKey: "again"}, "/v1/sessions/s", ""},
 		{client.End{User: "7", Except: "current"}, "/v1/users/7/sessions?except=current", ""},
 		{client.End{Session: "s", ReasonAdmin: "lost", WaitGateways: true}, "/v1/sessions/s?wait=gateways", `{"reason_admin":"lost","reason_user":""}`},
 	} {
@@ -80,6 +81,9 @@ func TestEndAsks(t *testing.T) {
 		}
 		if request.Header.Get("Authorization") != "Bearer token" {
 			t.Error("the token was not sent")
+		}
+		if key := request.Header.Get("Idempotency-Key"); key != test.end.IdempotencyKey {
+			t.Errorf("End(%+v) sends the key %q", test.end, key)
 		}
 	}
 }

@@ -136,6 +136,8 @@ type End struct {
 	ReasonAdmin, ReasonUser string
 	// WaitGateways has the answer wait until the gateways refuse the sessions.
 	WaitGateways bool
+	// IdempotencyKey makes it the same command when it is given again; "" for none.
+	IdempotencyKey string
 }
 
 // Ended is what ending sessions did.
@@ -185,6 +187,9 @@ func (c *Client) End(ctx context.Context, end End) (Ended, error) {
 	}
 	if end.ReasonAdmin != "" || end.ReasonUser != "" {
 		request.JSON = map[string]string{"reason_admin": end.ReasonAdmin, "reason_user": end.ReasonUser}
+	}
+	if end.IdempotencyKey != "" {
+		request.Header = http.Header{"Idempotency-Key": {end.IdempotencyKey}}
 	}
 	var ended Ended
 	err := c.Do(ctx, request, &ended)

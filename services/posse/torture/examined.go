@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,7 +31,7 @@ type life struct {
 	tenant, user, session string
 	login, revoked        uint64 // sequences; 0 if there is none
 	refreshed             int
-	cause                 string
+	cause, command        string // of its end
 }
 
 // activeAt reports whether the session is active when the log ends at a sequence.
@@ -38,33 +39,41 @@ func (l *life) activeAt(sequence uint64) bool {
 	return l.login != 0 && l.login <= sequence && (l.revoked == 0 || l.revoked > sequence)
 }
 
-// examined is a recorded run.
-type examined struct {
+// recorded is a run as it was written down.
+type recorded struct {
 	dir        string
 	meta       Meta
 	operations []Operation
 	faults     []Fault
 	log        []fact
-	lives      map[string]*life // by session: no two have the same name in a run
 	shown      []Shown
 	mended     []Mended
+	models     map[string][]byte // dumps by file
+}
 
+// examined is a run that is held to promises.
+type examined struct {
+	*recorded
+
+	lives    map[string]*life // by session: no two have the same name in a run
+	people   []*life          // see everybody, in order of their logins
 	findings []Finding
 	promise  string // its name
 	looked   int    // at so many things for this promise
 }
 
-func open(dir string) (*examined, error) {
-	x := &examined{dir: dir, lives: map[string]*life{}}
+func open(dir string) (*recorded, error) {
+	r := &recorded{dir: dir}
 	var metas []Meta
 	var err error
 	for name, read := range map[string]func() error{
 		fileRun:        func() error { metas, err = readLines[Meta](dir, fileRun); return err },
-		fileOperations: func() error { x.operations, err = readLines[Operation](dir, fileOperations); return err },
-		fileFaults:     func() error { x.faults, err = readLines[Fault](dir, fileFaults); return err },
-		fileLog:        func() error { x.log, err = readLines[fact](dir, fileLog); return err },
-		fileModel:      func() error { x.shown, err = readLines[Shown](dir, fileModel); return err },
-		fileMended:     func() error { x.mended, err = readLines[Mended](dir, fileMended); return err },
+		fileOperations: func() error { r.operations, err = readLines[Operation](dir, fileOperations); return err },
+		fileFaults:     func() error { r.faults, err = readLines[Fault](dir, fileFaults); return err },
+		fileLog:        func() error { r.log, err = readLines[fact](dir, fileLog); return err },
+		fileModel:      func() error { r.shown, err = readLines[Shown](dir, fileModel); return err },
+		fileMended:     func() error { r.mended, err = readLines[Mended](dir, fileMended); return err },
+		fileLive:       func() error { r.models, err = readModels(dir); return err },
 	} {
 		if err := read(); err != nil {
 			return nil, fmt.Errorf("torture: %s is no recorded run: %s: %w", dir, name, err)
@@ -73,9 +82,9 @@ func open(dir string) (*examined, error) {
 	if len(metas) != 1 {
 		return nil, fmt.Errorf("torture: %s is no recorded run: %s holds %d runs", dir, fileRun, len(metas))
 	}
-	x.meta = metas[0]
-	slices.SortStableFunc(x.operations, func(a, b Operation) int { return int(a.Start - b.Start) })
-	return x, nil
+	r.meta = metas[0]
+	slices.SortStableFunc(r.operations, func(a, b Operation) int { return cmp.Compare(a.Start, b.Start) })
+	return r, nil
 }
 
 // fold makes the lives, and finds facts that there may be one of only.
@@ -110,24 +119,27 @@ func (x *examined) fold() {
 				x.sessionf(l.session, "it ends at %d and at %d of the log", l.revoked, f.Sequence)
 				continue
 			}
-			l.revoked, l.cause = f.Sequence, f.Event.Cause
+			l.revoked, l.cause, l.command = f.Sequence, f.Event.Cause, f.Event.CommandID
 		}
 	}
 }
 
 // everybody are the lives of those whom the traffic was about.
 func (x *examined) everybody() []*life {
-	all := slices.Collect(maps.Values(x.lives))
-	all = slices.DeleteFunc(all, func(l *life) bool { return l.login == 0 || l.user == "admin" })
-	slices.SortFunc(all, func(a, b *life) int { return int(a.login) - int(b.login) })
-	return all
+	if x.people == nil {
+		all := slices.Collect(maps.Values(x.lives))
+		all = slices.DeleteFunc(all, func(l *life) bool { return l.login == 0 || l.user == "admin" })
+		slices.SortFunc(all, func(a, b *life) int { return cmp.Compare(a.login, b.login) })
+		x.people = all
+	}
+	return x.people
 }
 
 // ended returns when each session's end was acknowledged first.
 func (x *examined) ended() map[string]time.Duration {
 	acked := map[string]time.Duration{}
 	for _, op := range x.operations {
-		if op.Outcome != OK || op.Kind == List {
+		if op.Outcome != OK || !op.isCommand() {
 			continue
 		}
 		for _, session := range op.Sessions {
@@ -153,25 +165,21 @@ func (x *examined) isCalm(from, to time.Duration) bool {
 type Finding struct {
 	Promise string
 	Text    string
-	// Course is what happened to the session that it is about, or to its user.
-	Course []Operation
+
+	session string // that it is about; "" if it is about more or less than that
 }
 
 func (x *examined) findf(format string, args ...any) {
 	x.findings = append(x.findings, Finding{Promise: x.promise, Text: fmt.Sprintf(format, args...)})
 }
 
-// sessionf is a finding about a session, with the shortest history that tells of it.
+// sessionf is a finding about a session.
 func (x *examined) sessionf(session, format string, args ...any) {
-	found := Finding{Promise: x.promise, Text: fmt.Sprintf("session %s: ", session) + fmt.Sprintf(format, args...)}
-	user := ""
-	if l := x.lives[session]; l != nil {
-		user = l.tenant + "/" + l.user
-	}
-	for _, op := range x.operations {
-		if op.Session == session || slices.Contains(op.Sessions, session) || op.Kind == LogoutAll && op.Tenant+"/"+op.User == user {
-			found.Course = append(found.Course, op)
-		}
-	}
-	x.findings = append(x.findings, found)
+	text := fmt.Sprintf("session %s: ", session) + fmt.Sprintf(format, args...)
+	x.findings = append(x.findings, Finding{Promise: x.promise, Text: text, session: session})
+}
+
+// operationf is a finding about a call.
+func (x *examined) operationf(op Operation, format string, args ...any) {
+	x.findings = append(x.findings, Finding{Promise: x.promise, Text: fmt.Sprintf(format, args...), session: op.Session})
 }

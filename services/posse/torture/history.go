@@ -21,7 +21,10 @@ const (
 	fileLogAgain   = "log-again.ndjson" // the same, once more
 	fileModel      = "model.ndjson"     // what each query process shows in the end
 	fileMended     = "mended.ndjson"    // how long each part took to be well again
-	dirWritten     = "written"          // what the processes wrote: logs, metrics, files of NATS
+	fileLive       = "model-live.ndjson"
+	fileFold       = "model-fold.ndjson"
+	fileRebuilt    = "model-rebuilt.ndjson"
+	dirWritten     = "written" // what the processes wrote: logs, metrics, files of NATS
 	// fileDatabase is in it. Names may stand there, tokens may not.
 	fileDatabase = "database"
 )
@@ -40,6 +43,8 @@ const (
 	Request      Kind = "request" // at a till's gateway
 	List         Kind = "list"    // a user's active sessions
 	Trespass     Kind = "trespass"
+	Users        Kind = "users"  // all pages of a tenant's users
+	Status       Kind = "status" // what a gateway says of itself
 )
 
 // Outcome is what is known of an operation.
@@ -66,14 +71,46 @@ type Operation struct {
 	Outcome Outcome       `json:"outcome"`
 	Status  int           `json:"status,omitempty"` // of HTTP; 0 if nothing came
 	Reason  string        `json:"reason,omitempty"` // of a refusal
+	// Command is the same when a login or an end is given again; see Said.
+	Command string `json:"command,omitempty"`
+	// Said is the answer to a command, without the tokens in it.
+	Said string `json:"said,omitempty"`
 	// Sessions are those that an end says it ended, or that a list shows.
 	Sessions []string `json:"sessions,omitempty"`
 	// Position is the one in the log that the answer speaks of.
 	Position uint64 `json:"position,omitempty"`
 	// Redeemed names a refresh token without being it.
 	Redeemed string `json:"redeemed,omitempty"`
+	// Pages are what Users shows.
+	Pages []Page `json:"pages,omitempty"`
+	// Fresh is what a gateway says of itself beside its Position, and Process tells the
+	// processes of one name apart.
+	Fresh   bool   `json:"fresh,omitempty"`
+	Process string `json:"process,omitempty"`
 	// Last says that it came when all was quiet again.
 	Last bool `json:"last,omitempty"`
+}
+
+// isCommand reports whether an operation may change who is signed in.
+func (op Operation) isCommand() bool {
+	switch op.Kind {
+	case Login, Reuse, Terminate, LogoutOthers, LogoutAll, Trespass:
+		return true
+	default:
+		return false
+	}
+}
+
+// endsMany reports whether it may end all sessions of a user, or all but Session.
+func (op Operation) endsMany() bool { return op.Kind == LogoutAll || op.Kind == LogoutOthers }
+
+// Page is one of a list of users.
+type Page struct {
+	Via      string         `json:"via"`
+	Position uint64         `json:"position"`
+	Users    map[string]int `json:"users"` // active sessions by user
+	// Twice are users who are on the page more than once.
+	Twice []string `json:"twice,omitempty"`
 }
 
 // Fault is what was broken, and for how long.
@@ -93,6 +130,9 @@ type Meta struct {
 	Healed   time.Duration `json:"healed"` // when the last fault was mended
 	// Clocks are the seconds that each process's clock is ahead; empty if all are right.
 	Clocks map[string]int `json:"clocks,omitempty"`
+	// Well is when everything was well again and the lists had caught up. From then on
+	// nothing is done to anybody but poison.
+	Well time.Duration `json:"well,omitempty"`
 	// Canary is a name that nobody but a recorder and the read model may know.
 	Canary string `json:"canary"`
 }

@@ -12,10 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/pgtest"
 	"github.com/posse-pos/posse/services/posse/client"
 )
@@ -105,11 +107,18 @@ func (r *running) play(ctx context.Context) error {
 	defer rest()
 	var traffic sync.WaitGroup
 	traffic.Go(func() { t.run(busy, r.Seed) })
+	traffic.Go(func() { r.beat(busy) })
 	nemesis := &nemesis{in: r.in, since: r.since, out: r.faults, busy: map[string]bool{}}
 	nemesis.play(ctx, plan)
 	r.meta.Healed = time.Since(r.since)
 	r.sayf("everything is mended")
-	mended := r.watch(ctx)
+	mended := slices.Concat(r.watch(ctx), r.watchLists(ctx, t))
+	if !slices.ContainsFunc(mended, func(m Mended) bool { return m.After < 0 }) {
+		r.meta.Well = time.Since(r.since)
+		if err := r.poisonAlone(ctx); err != nil {
+			return err
+		}
+	}
 	rest()
 	traffic.Wait()
 	select {
@@ -145,6 +154,59 @@ func (r *running) watch(ctx context.Context) []Mended {
 	return all
 }
 
+// watchLists waits until each query process shows what was acknowledged last, and says
+// when that was.
+func (r *running) watchLists(ctx context.Context, t *traffic) []Mended {
+	queries := r.in.named("query")
+	all := make([]Mended, 0, len(queries))
+	healed, acked := time.Now(), t.acked.Load()
+	for _, query := range queries {
+		after := time.Duration(-1)
+		for ctx.Err() == nil && time.Since(healed) < mendPatience {
+			if _, err := r.sessions(ctx, t, query, tenants[0], "u-0", "active", acked); err == nil {
+				after = time.Since(healed)
+				break
+			}
+			pause(ctx, mendLook)
+		}
+		all = append(all, Mended{"the lists of " + query, after})
+	}
+	return all
+}
+
+const (
+	// poisonFor is how long nothing happens but poison and traffic, and poisonPause lies
+	// between two doses of it.
+	poisonFor   = 5 * time.Second
+	poisonPause = 300 * time.Millisecond
+)
+
+// poisonAlone stores messages that nobody can read among the facts of people who are at
+// work, and of one whom nobody knows.
+func (r *running) poisonAlone(ctx context.Context) error {
+	r.sayf("poison alone")
+	conn, err := r.in.connect(ctx, "recorder")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for began := time.Now(); time.Since(began) < poisonFor && ctx.Err() == nil; pause(ctx, poisonPause) {
+		now := time.Since(r.since)
+		fault := Fault{Step: Step{At: now, Action: Poison, Target: "log"}, Begin: now}
+		for _, tenant := range tenants {
+			for _, user := range []string{"u-0", "poisoned"} {
+				_, err := conn.JetStream().Publish(ctx, events.SessionSubject(tenant, user), []byte("{not an event"))
+				if err != nil {
+					return err
+				}
+			}
+		}
+		fault.End = time.Since(r.since)
+		r.faults.add(fault)
+	}
+	return ctx.Err()
+}
+
 // conclude writes down what is true in the end.
 func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) error {
 	r.sayf("writing down how it ended")
@@ -153,11 +215,17 @@ func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) err
 			return err
 		}
 	}
+	if err := r.touchEverybody(ctx, t); err != nil {
+		return err
+	}
 	shown, model, err := r.settled(ctx, t)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(writeLines(r.Dir, fileModel, shown), writeLines(r.Dir, fileMended, append(mended, model))); err != nil {
+		return err
+	}
+	if err := r.dumpModels(ctx); err != nil {
 		return err
 	}
 	r.lastRequests(ctx, t)
@@ -249,15 +317,18 @@ func (r *running) sessions(
 	return answer.Sessions, err
 }
 
-// lastRequests has every device that is remembered ask every gateway once more.
+// lastRequests has devices ask every gateway once more: those that are remembered, and
+// those of whom it is in doubt what happened. Then each gateway says where it is.
 func (r *running) lastRequests(ctx context.Context, t *traffic) {
 	var tills sync.WaitGroup
+	devices := t.asking()
 	for _, gateway := range r.in.named("gateway") {
 		tills.Go(func() {
 			c := &caller{traffic: t, name: "last at " + gateway}
-			for _, d := range t.devices {
+			for _, d := range devices {
 				c.requestOf(ctx, gateway, d, true)
 			}
+			c.status(ctx, gateway, true)
 		})
 	}
 	tills.Wait()

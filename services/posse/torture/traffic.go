@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/posse-pos/posse/services/posse/client"
@@ -24,7 +25,8 @@ const (
 	backendPause = 40 * time.Millisecond
 	tillPause    = 15 * time.Millisecond
 	readerPause  = 60 * time.Millisecond
-	remembered   = 400 // sessions that the callers choose from
+	statusPause  = 150 * time.Millisecond // between two looks at a gateway
+	remembered   = 400                    // sessions that the callers choose from
 )
 
 // device is a session as its device knows it.
@@ -43,8 +45,14 @@ type traffic struct {
 	canary string
 	admins map[string]string // access token by tenant
 
+	// acked is the greatest position that a command was acknowledged with.
+	acked atomic.Uint64
+
 	mu      sync.Mutex
-	devices []*device
+	devices []*device          // the newest, from which callers choose
+	known   map[string]*device // all of them, by session
+	doubts  []Operation        // logins and ends of unknown outcome
+	given   []command          // the newest, which may be given again
 	made    int
 }
 
@@ -72,9 +80,10 @@ func (t *traffic) run(ctx context.Context, seed uint64) {
 		for n := range tillsEach {
 			call(fmt.Sprintf("till-%d of %s", n+1, gateway), tillPause, func(ctx context.Context, c *caller) { c.request(ctx, gateway) })
 		}
+		call("operator of "+gateway, statusPause, func(ctx context.Context, c *caller) { c.status(ctx, gateway, false) })
 	}
 	for n := range readers {
-		call(fmt.Sprintf("reader-%d", n+1), readerPause, func(ctx context.Context, c *caller) { c.list(ctx) })
+		call(fmt.Sprintf("reader-%d", n+1), readerPause, func(ctx context.Context, c *caller) { c.read(ctx) })
 	}
 }
 
@@ -85,7 +94,7 @@ func hash(name string) uint64 {
 
 // start signs in somebody who may end everybody's sessions, in each tenant.
 func (t *traffic) start(ctx context.Context) error {
-	t.admins = map[string]string{}
+	t.admins, t.known = map[string]string{}, map[string]*device{}
 	for _, tenant := range tenants {
 		api, err := client.New(t.in.api["recorder-1"], t.in.keys[tenant])
 		if err != nil {
@@ -128,19 +137,21 @@ func (c *caller) command(ctx context.Context) {
 		return
 	}
 	switch dice := c.random.IntN(100); {
-	case dice < 50:
+	case dice < 45:
 		c.login(ctx)
-	case dice < 68:
+	case dice < 62:
 		c.refresh(ctx, d)
-	case dice < 71:
+	case dice < 65:
 		c.reuse(ctx, d)
-	case dice < 85:
+	case dice < 78:
 		c.end(ctx, Operation{Kind: Terminate, Tenant: d.tenant, User: d.user, Session: d.session}, client.End{Session: d.session})
-	case dice < 91:
+	case dice < 84:
 		op := Operation{Kind: LogoutOthers, Tenant: d.tenant, User: d.user, Session: d.session}
 		c.end(ctx, op, client.End{User: d.user, Except: d.session})
-	case dice < 97:
+	case dice < 90:
 		c.end(ctx, Operation{Kind: LogoutAll, Tenant: d.tenant, User: d.user}, client.End{User: d.user})
+	case dice < 97:
+		c.repeat(ctx)
 	default:
 		c.trespass(ctx, d)
 	}
@@ -174,32 +185,57 @@ func (c *caller) login(ctx context.Context) {
 	session := fmt.Sprintf("s-%d", c.made)
 	c.mu.Unlock()
 	d := &device{tenant: c.one(tenants), user: fmt.Sprintf("u-%d", c.random.IntN(people)), session: session}
-	recorder := c.one(c.in.named("recorder"))
-	op := Operation{Kind: Login, Via: recorder, Tenant: d.tenant, User: d.user, Session: session}
 	body := map[string]any{
 		"session": session, "user": d.user,
 		"personal": map[string]any{"display_name": c.canary, "username": d.user, "ip": "203.0.113.7"},
 	}
-	op = c.ask(ctx, op, func(ctx context.Context, _ *Operation) error {
-		var answer struct {
-			Tokens struct {
-				Access  string `json:"access_token"`
-				Refresh string `json:"refresh_token"`
-			} `json:"tokens"`
-		}
-		request := client.Request{Method: http.MethodPost, Path: "/v1/sessions", JSON: body}
-		err := c.api(recorder, c.in.keys[d.tenant]).Do(ctx, request, &answer)
-		d.access, d.refresh = answer.Tokens.Access, answer.Tokens.Refresh
-		return err
+	c.give(ctx, command{
+		op: Operation{Kind: Login, Tenant: d.tenant, User: d.user, Session: session, Command: session},
+		do: func(ctx context.Context, c *caller, op *Operation) error { return c.signIn(ctx, op, *d, body) },
 	})
-	if op.Outcome == OK {
-		c.remember(d)
+}
+
+// signIn has a device signed in, which remembers its tokens unless it has some. Those of
+// a login that was given again would count as used twice.
+func (c *caller) signIn(ctx context.Context, op *Operation, d device, body any) error {
+	var answer struct {
+		loginAnswer
+
+		Tokens struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		} `json:"tokens"`
 	}
+	request := client.Request{Method: http.MethodPost, Path: "/v1/sessions", JSON: body}
+	if err := c.api(op.Via, c.in.keys[d.tenant]).Do(ctx, request, &answer); err != nil {
+		return err
+	}
+	op.Position, op.Said = answer.Position, said(answer.loginAnswer)
+	d.access, d.refresh = answer.Tokens.Access, answer.Tokens.Refresh
+	if d.access != "" {
+		c.remember(&d)
+	}
+	return nil
+}
+
+// loginAnswer is what a login is answered, but for the tokens.
+type loginAnswer struct {
+	Session  string    `json:"session"`
+	User     string    `json:"user"`
+	Tenant   string    `json:"tenant"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	Position uint64    `json:"position"`
+	Ended    int       `json:"ended"`
 }
 
 func (c *caller) remember(d *device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.known[d.session] != nil {
+		return
+	}
+	c.known[d.session] = d
 	if len(c.devices) >= remembered {
 		c.devices = c.devices[1:]
 	}
@@ -258,12 +294,15 @@ func (c *caller) redeem(ctx context.Context, kind Kind, d *device, token string,
 }
 
 func (c *caller) end(ctx context.Context, op Operation, end client.End) {
-	op.Via = c.one(c.in.named("recorder"))
-	c.ask(ctx, op, func(ctx context.Context, op *Operation) error {
+	end.IdempotencyKey = fmt.Sprintf("%s %x", c.name, c.random.Uint64())
+	op.Command = end.IdempotencyKey
+	c.give(ctx, command{op: op, do: func(ctx context.Context, c *caller, op *Operation) error {
 		ended, err := c.api(op.Via, c.admins[op.Tenant]).End(ctx, end)
-		op.Sessions, op.Position = ended.Sessions, ended.Position
+		if err == nil {
+			op.Sessions, op.Position, op.Said = ended.Sessions, ended.Position, said(ended)
+		}
 		return err
-	})
+	}})
 }
 
 // trespass tries to end a session of another tenant.
@@ -273,19 +312,6 @@ func (c *caller) trespass(ctx context.Context, d *device) {
 		other = tenants[1]
 	}
 	c.end(ctx, Operation{Kind: Trespass, Tenant: other, Session: d.session}, client.End{Session: d.session})
-}
-
-func (c *caller) list(ctx context.Context) {
-	query, tenant := c.one(c.in.named("query")), c.one(tenants)
-	op := Operation{Kind: List, Via: query, Tenant: tenant, User: fmt.Sprintf("u-%d", c.random.IntN(people))}
-	c.ask(ctx, op, func(ctx context.Context, op *Operation) error {
-		sessions, position, err := c.api(query, c.admins[tenant]).Sessions(ctx, op.User, "active")
-		op.Position = position
-		for _, s := range sessions {
-			op.Sessions = append(op.Sessions, s.Session)
-		}
-		return err
-	})
 }
 
 // request is one of a till's at its gateway.

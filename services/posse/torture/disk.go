@@ -10,8 +10,10 @@ import (
 	"time"
 )
 
-// diskSize is how much fits on the disk of a server of NATS. A run needs a few MB.
-const diskSize = "128m"
+// diskSize is how much fits on the disk of a server of NATS. A run needs a few MB; the
+// server reserves 64 MB for quarantine, and recorders want as much left before they take
+// logins, of three quarters of it.
+const diskSize = "512m"
 
 // mountDisks gives each server of NATS a disk of its own, which can be filled. Only root
 // may; without, disks are not filled.

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -33,6 +34,50 @@ func (r *recorded) shortest(f Finding) []Operation {
 	}
 	deadline := time.Now().Add(shortenFor)
 	return minimized(kept, func(operations []Operation) bool { return time.Now().Before(deadline) && finds(operations) })
+}
+
+// Caught is when a promise was found to be broken.
+type Caught struct {
+	Promise string
+	// After is how long after the clients began the history goes on that shows it; zero
+	// if it shows in what was written down in the end, without any call.
+	After time.Duration
+}
+
+// String says it in words.
+func (c Caught) String() string {
+	if c.After == 0 {
+		return c.Promise + " in the end"
+	}
+	return fmt.Sprintf("%s after %.1f s", c.Promise, c.After.Seconds())
+}
+
+// WhenCaught examines a recorded run and says when each promise that it breaks was found
+// to be broken, by the shortest histories of its first findings.
+func WhenCaught(dir string) ([]Caught, error) {
+	r, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []Caught
+	for _, p := range promises {
+		findings, _ := r.examine(p)
+		if len(findings) == 0 {
+			continue
+		}
+		caught := Caught{Promise: p.name}
+		for _, f := range findings[:min(len(findings), shownFindings)] {
+			after := time.Duration(0)
+			for _, op := range r.shortest(f) {
+				after = max(after, op.End)
+			}
+			if after != 0 && (caught.After == 0 || after < caught.After) {
+				caught.After = after
+			}
+		}
+		all = append(all, caught)
+	}
+	return all, nil
 }
 
 // course is what happened to a session, or to all of its user's.

@@ -70,15 +70,15 @@ func (p player) planted(ctx context.Context) error {
 		if !strings.Contains(bug.Name, p.bug) {
 			continue
 		}
-		broken, err := p.playBug(ctx, bug)
+		caught, err := p.playBug(ctx, bug)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bug.Name, err)
 		}
-		found := slices.ContainsFunc(bug.Breaks, func(name string) bool { return slices.Contains(broken, name) })
+		found := slices.ContainsFunc(caught, func(c torture.Caught) bool { return slices.Contains(bug.Breaks, c.Promise) })
 		if !found {
 			overlooked = append(overlooked, bug.Name)
 		}
-		fmt.Printf("%-75s found: %-5v breaks %s\n", bug.Name, found, strings.Join(broken, ", ")) //nolint:forbidigo // it is what it says
+		fmt.Printf("%s\n    found: %v %v\n", bug.Name, found, caught) //nolint:forbidigo // it is what it says
 	}
 	if len(overlooked) > 0 {
 		return fmt.Errorf("not found: %s", strings.Join(overlooked, "; "))
@@ -86,7 +86,7 @@ func (p player) planted(ctx context.Context) error {
 	return nil
 }
 
-func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (broken []string, err error) {
+func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []torture.Caught, err error) {
 	dir, err := torture.MakeDir()
 	if err != nil {
 		return nil, err
@@ -100,12 +100,7 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (broken []s
 	if err := p.run(ctx, cmp.Or(p.seed, bug.Seed), dir, programs, io.Discard); err != nil {
 		return nil, err
 	}
-	findings, _, err := torture.Check(dir)
-	for _, f := range findings {
-		broken = append(broken, f.Promise)
-	}
-	slices.Sort(broken)
-	return slices.Compact(broken), err
+	return torture.WhenCaught(dir)
 }
 
 // run records a run of one seed.

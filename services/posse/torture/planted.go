@@ -60,7 +60,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "case !c.Foreign && c.Generation < x.Generation:",
 			New:  "case !c.Foreign && c.Generation+100 < x.Generation:",
 		}},
-		Servers: 1, Seed: 189,
+		Servers: 1, Seed: 113,
 		Breaks: []string{"refresh"},
 	},
 	{
@@ -112,8 +112,8 @@ var PlantedBugs = []PlantedBug{
 		Name: "ack before commit: what NATS did not acknowledge counts as stored",
 		Edits: []Edit{{
 			File: "pkg/eventlog/natslog/append.go",
-			Old:  "\treturn 0, cause\n",
-			New:  "\treturn 1, nil\n",
+			Old:  "\t\treturn l.lookAgain(ctx, a, err)\n",
+			New:  "\t\treturn 1, nil\n",
 		}},
 		Servers: 1, Seed: 189,
 		Breaks: []string{"log"},

@@ -58,7 +58,8 @@ func Decode(secret []byte, q *activesessions.UsersQuery) (Token, error) {
 		return Token{}, fmt.Errorf("%w: it has %d bytes, at most %d are possible", activesessions.ErrPageToken, len(q.PageToken), MaxLen)
 	}
 	buf, err := base64.RawURLEncoding.Strict().DecodeString(q.PageToken)
-	if err != nil || len(buf) <= head+macSize || buf[0] != format {
+	isOurs := err == nil && base64.RawURLEncoding.EncodeToString(buf) == q.PageToken // line breaks decode too
+	if !isOurs || len(buf) <= head+macSize || buf[0] != format {
 		return Token{}, fmt.Errorf("%w: it is not of this form", activesessions.ErrPageToken)
 	}
 	body, sum := buf[:len(buf)-macSize], buf[len(buf)-macSize:]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -134,10 +135,22 @@ func (r *recorded) tell(out io.Writer, f Finding) {
 	course := r.shortest(f)
 	fmt.Fprintf(out, "  found with %d of %d calls:\n", len(course), len(r.operations))
 	for _, op := range course[:min(len(course), shownCalls)] {
-		fmt.Fprintf(out, "  %8.3fs to %8.3fs  %-13s %-20s via %-11s %s/%s %s %s %d %s\n", op.Start.Seconds(), op.End.Seconds(),
-			op.Kind, op.Client, op.Via, op.Tenant, op.User, op.Session, op.Outcome, op.Status, op.Reason)
+		fmt.Fprintf(out, "  %8.3fs to %8.3fs  %-13s %-20s via %-11s %s/%s %s %s %d %s%s\n", op.Start.Seconds(), op.End.Seconds(),
+			op.Kind, op.Client, op.Via, op.Tenant, op.User, op.Session, op.Outcome, op.Status, op.Reason, op.shown())
 	}
 	if len(course) > shownCalls {
 		fmt.Fprintf(out, "  and %d more\n", len(course)-shownCalls)
 	}
+}
+
+// shown is what an answer shows, as far as it is more than an outcome.
+func (op Operation) shown() string {
+	var said strings.Builder
+	if op.Position > 0 {
+		fmt.Fprintf(&said, " position %d %v", op.Position, op.Sessions)
+	}
+	for _, page := range op.Pages {
+		fmt.Fprintf(&said, "\n%26s page of %s, position %d: %v", "", page.Via, page.Position, page.Users)
+	}
+	return said.String()
 }

@@ -1,5 +1,7 @@
 package events
 
+import "reflect"
+
 // LoggedIn says that a user signed in on a device.
 type LoggedIn struct {
 	Key
@@ -29,6 +31,14 @@ type LoginPersonal struct {
 }
 
 // EventType returns session.logged_in.
+// IsZero reports whether nothing is known: no client hints are like none given.
+func (p LoginPersonal) IsZero() bool {
+	if len(p.ClientHints) == 0 {
+		p.ClientHints = nil
+	}
+	return reflect.ValueOf(p).IsZero()
+}
+
 func (LoggedIn) EventType() Type { return TypeLoggedIn }
 
 // Occurred returns the moment of the login.

@@ -16,8 +16,8 @@ import (
 // shows nobody twice and misses nobody who had a session throughout. On a page
 // the newest activity comes first, by what is known now.
 //
-// A past moment, and a Now before the store's horizon, is answered from the
-// sessions that were active then.
+// A past moment is answered from the sessions that were active then. A Now before the
+// store's horizon is that of somebody whose clock is behind, and counts as the horizon.
 func (s *Store) Users(_ context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -38,7 +38,8 @@ func (s *Store) Users(_ context.Context, query activesessions.UsersQuery) (activ
 
 func (s *Store) fill(page *activesessions.UsersPage, l *listing) {
 	var entries []entry
-	if l.query.At.IsZero() && l.now >= s.horizon {
+	if l.query.At.IsZero() {
+		l.now = max(l.now, s.horizon)
 		s.count(page, l)
 		entries = l.current(s.version)
 	} else {

@@ -37,9 +37,10 @@ var (
 // pages: the first page that has a next leaves a note, at most one in a quarter
 // of an hour for a tenant.
 //
-// A past moment, and a Now before the store's horizon, is answered from the
-// sessions that were active then, by the newest sign-in, which nothing changes
-// afterwards.
+// A past moment is answered from the sessions that were active then, by the newest
+// sign-in, which nothing changes afterwards. A Now before the store's horizon is that
+// of somebody whose clock is behind, and counts as the horizon: pages of one list may
+// be asked for by different clocks.
 func (s *Store) Users(ctx context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
 	l := &listing{store: s, query: &query, filter: activesessions.Fold(query.Filter), now: millis(query.Now)}
 	err := l.read(ctx)
@@ -97,6 +98,9 @@ func (l *listing) orient(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	l.page.Freshness = fresh.decode()
+	if l.query.At.IsZero() {
+		l.now = max(l.now, l.horizon)
+	}
 	if l.query.PageToken == "" {
 		l.token = pagetoken.Token{Version: uint64(l.version), Issued: l.query.Now, Place: math.MaxInt64}
 		return nil
@@ -109,7 +113,7 @@ func (l *listing) orient(ctx context.Context, tx pgx.Tx) error {
 // isCurrent reports whether the summaries answer. One user's sessions are found
 // as fast by themselves.
 func (l *listing) isCurrent() bool {
-	return l.query.At.IsZero() && l.query.User == "" && l.now >= l.horizon
+	return l.query.At.IsZero() && l.query.User == ""
 }
 
 // entry is a user in an answer. Its columns may be NULL: there is a row of them

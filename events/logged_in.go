@@ -30,7 +30,6 @@ type LoginPersonal struct {
 	IP          string            `json:"ip,omitempty"`
 }
 
-// EventType returns session.logged_in.
 // IsZero reports whether nothing is known: no client hints are like none given.
 func (p LoginPersonal) IsZero() bool {
 	if len(p.ClientHints) == 0 {
@@ -39,6 +38,7 @@ func (p LoginPersonal) IsZero() bool {
 	return reflect.ValueOf(p).IsZero()
 }
 
+// EventType returns session.logged_in.
 func (LoggedIn) EventType() Type { return TypeLoggedIn }
 
 // Occurred returns the moment of the login.

@@ -148,7 +148,8 @@ func fullness(what string, used, limit, reserve int64, mend string) []Finding {
 	switch {
 	case limit-used < reserve:
 		finding.Level = Problem
-		finding.Found += fmt.Sprintf(": logins are refused, and what is left is kept for ending sessions (%s of --storage-reserve)", size(reserve))
+		finding.Found += fmt.Sprintf(": logins are refused, and what is left is kept for ending sessions (--storage-reserve, %s)",
+			size(reserve))
 		finding.Do = mend + "; logins are taken again by themselves"
 	case share >= fullProblem:
 		finding.Level, finding.Do = Problem, mend+", before logins are refused"

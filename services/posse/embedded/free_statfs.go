@@ -15,6 +15,6 @@ func free(dir string) (bytes int64, known bool, err error) {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return 0, false, err
 	}
-	blocks := uint64(max(stat.Bavail, 0)) // negative in the reserve of root, on FreeBSD
+	blocks := uint64(max(stat.Bavail, 0)) //nolint:unconvert // it is signed on FreeBSD, and negative in the reserve of root
 	return int64(min(blocks*uint64(stat.Bsize), math.MaxInt64)), true, nil
 }

@@ -253,7 +253,9 @@ func (s *fullShop) play(want *released) {
 	for _, user := range []string{"ann", "ann", "ann", "ben", "carl", "carl"} {
 		grant, err := backend.Login(s.t.Context(), client.Login{
 			User: user, Platform: "android", AppVersion: "1.9.6",
-			Personal: client.Personal{Username: user, DisplayName: strings.ToUpper(user), DeviceLabel: "Till", UserAgent: "POS/1.9.6", IP: "192.0.2.7"},
+			Personal: client.Personal{
+				Username: user, DisplayName: strings.ToUpper(user), DeviceLabel: "Till", UserAgent: "POS/1.9.6", IP: "192.0.2.7",
+			},
 		})
 		s.must(err)
 		want.Access[grant.Session] = grant.Access
@@ -265,7 +267,8 @@ func (s *fullShop) play(want *released) {
 	var err error
 	want.Refresh, err = backend.Refresh(s.t.Context(), grants["ben"][0], nil)
 	s.must(err)
-	_, err = backend.End(s.t.Context(), client.End{Session: grants["ann"][0].Session, ReasonAdmin: "The till was lost.", WaitGateways: true})
+	lost := grants["ann"][0].Session
+	_, err = backend.End(s.t.Context(), client.End{Session: lost, ReasonAdmin: "The till was lost.", WaitGateways: true})
 	s.must(err)
 	_, err = backend.End(s.t.Context(), client.End{User: "carl", WaitGateways: true})
 	s.must(err)

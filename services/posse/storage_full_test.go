@@ -329,7 +329,8 @@ func (s *fullShop) refused() {
 		poll := time.NewTicker(pollEvery)
 		defer poll.Stop()
 		for deadline := time.Now().Add(patience); ; <-poll.C {
-			err := s.client(s.gateway, s.signedIn[n].Access).Do(s.t.Context(), client.Request{Method: http.MethodGet, Path: "/authz/forward-auth"}, nil)
+			question := client.Request{Method: http.MethodGet, Path: "/authz/forward-auth"}
+			err := s.client(s.gateway, s.signedIn[n].Access).Do(s.t.Context(), question, nil)
 			problem, ok := errors.AsType[*client.Problem](err)
 			if ok && problem.Reason == "session_revoked" {
 				return true

@@ -205,6 +205,12 @@ fmt: $(LINT) ## format the code
 gen: ## write the generated files anew
 	$(call each,go generate ./...)
 
+.PHONY: release-data
+release-data: build ## record what a release leaves on the disk, for the test of upgrades: RELEASE=v1.2.0
+	@.ci/need postgresql
+	@[ -n '$(RELEASE)' ] || { echo 'name it: make release-data RELEASE=v1.2.0' >&2; exit 1; }
+	@go test -count=1 -run '^TestRecordRelease$$' ./services/posse -args -record-release '$(RELEASE)' -posse '$(or $(POSSE),$(CURDIR)/bin/posse)'
+
 .PHONY: api
 api: ## record what was added to the API of the SDK
 	@go run ./pkg/sdkapi -record $(if $(BREAKING),all,additions)

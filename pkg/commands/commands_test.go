@@ -143,7 +143,8 @@ func TestErrorsTravel(t *testing.T) {
 		commands.ReasonRefreshReused: http.StatusBadRequest, commands.ReasonInvalidGrant: http.StatusBadRequest,
 		commands.ReasonIdempotencyReused: http.StatusUnprocessableEntity, commands.ReasonBusy: http.StatusServiceUnavailable,
 		commands.ReasonUnavailable: http.StatusServiceUnavailable, commands.ReasonInternal: http.StatusInternalServerError,
-		"of the future": http.StatusInternalServerError,
+		commands.ReasonStorageFull: http.StatusInsufficientStorage,
+		"of the future":            http.StatusInternalServerError,
 	} {
 		sent := &commands.Error{Reason: reason, Detail: "because", Fields: []commands.Field{{Name: "f", Message: "m"}}, RetryAfter: 2}
 		_, err := connect(&recorder{err: fmt.Errorf("wrapped: %w", sent)}).Login(t.Context(), commands.Login{})

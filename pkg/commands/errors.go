@@ -27,6 +27,7 @@ const (
 	ReasonTooMany           Reason = "too_many"               // the caller's tenant does too much of this at once; try again
 	ReasonBusy              Reason = "busy"                   // too much at once; nothing happened, try again
 	ReasonUnavailable       Reason = "unavailable"            // the log did not answer; repeating is safe
+	ReasonStorageFull       Reason = "storage_full"           // the log has no room for this; nothing happened, somebody has to make some
 	ReasonBehind            Reason = "behind"                 // the read model did not reach the position in time; try again
 	ReasonInternal          Reason = "internal_error"         // a fault of ours
 )
@@ -47,6 +48,7 @@ var (
 	ErrTooMany           error = &Error{Reason: ReasonTooMany}
 	ErrBusy              error = &Error{Reason: ReasonBusy}
 	ErrUnavailable       error = &Error{Reason: ReasonUnavailable}
+	ErrStorageFull       error = &Error{Reason: ReasonStorageFull}
 	ErrBehind            error = &Error{Reason: ReasonBehind}
 	ErrInternal          error = &Error{Reason: ReasonInternal}
 )

@@ -21,6 +21,8 @@ func (e *Error) Status() int {
 		return http.StatusTooManyRequests
 	case ReasonBusy, ReasonUnavailable, ReasonBehind:
 		return http.StatusServiceUnavailable
+	case ReasonStorageFull:
+		return http.StatusInsufficientStorage
 	case ReasonInternal:
 		return http.StatusInternalServerError
 	default:

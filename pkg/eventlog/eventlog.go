@@ -31,6 +31,9 @@ var (
 	// time. Whether an append happened is then unknown; repeating it with the
 	// same envelope ids is safe.
 	ErrUnavailable = errors.New("eventlog: log is unavailable")
+	// ErrFull says that the log has no room for what was to be stored. Nothing was
+	// stored, and trying again is of no use before somebody has made room.
+	ErrFull = errors.New("eventlog: log is full")
 	// ErrNotFound says that there is no such message.
 	ErrNotFound = errors.New("eventlog: not found")
 )
@@ -121,10 +124,10 @@ type Appender interface {
 	// events.MaxActiveSessions facts, all of the same tenant and user, none a
 	// touch. Repeating an append that happened returns the same sequence, unless the
 	// expectation is strict.
-	// Errors: ErrConflict, ErrUnavailable.
+	// Errors: ErrConflict, ErrFull, ErrUnavailable.
 	Append(ctx context.Context, facts []events.Envelope, expect *Expectation) (uint64, error)
 	// Touch stores last activities and returns when all are acknowledged. Only
-	// the newest of each session is kept. Errors: ErrUnavailable.
+	// the newest of each session is kept. Errors: ErrFull, ErrUnavailable.
 	Touch(ctx context.Context, touches []events.Envelope) error
 }
 

@@ -49,6 +49,10 @@ func (k Kind) String() string {
 	}
 }
 
+// ScreenKeyID is the KeyID of the Sessions screen, which records that people sign in
+// to it. Keys that backends have are hexadecimal numbers.
+const ScreenKeyID = "screen"
+
 // Principal is a verified caller. User and Session are set for a session token,
 // KeyID for a backend key.
 type Principal struct {

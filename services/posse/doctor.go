@@ -49,6 +49,7 @@ one stream there mirrors the hub's revocations. It asks the hub about them.
 			text("mirror-of", "", "with --streams, JetStream domain of the hub: show the stream of a store's own NATS server"),
 			replicasFlag(),
 			policiesFlag(),
+			reserveFlag(),
 		}, natsFlags()),
 		Action: doctorAction,
 	}

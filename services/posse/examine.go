@@ -38,6 +38,9 @@ func examine(ctx context.Context, cmd *cli.Command) error {
 	config := doctor.Config{
 		Streams: forStreams(cmd, natslog.Config{}, policies), Postgres: cmd.String("postgres"), Monitors: cmd.StringSlice("nats-monitor"),
 	}
+	if config.Reserve, err = reserve(cmd); err != nil {
+		return err
+	}
 	if !cmd.IsSet("replicas") {
 		config.Streams.Replicas = 0
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/fleet"
 	"github.com/posse-pos/posse/pkg/gateway"
@@ -43,7 +45,22 @@ func recorderFlags() []cli.Flag {
 		toggle("no-tokens", "mint no tokens, for backends with tokens of their own; nobody can read the API then, "+
 			"administrators included: it takes backend keys, which read nothing, and tokens that posse minted before"),
 		policiesFlag(),
+		reserveFlag(),
 	)
+}
+
+func reserveFlag() cli.Flag {
+	return number("storage-reserve", eventlog.Reserve>>20, "MiB of the log's storage that recorders keep for ending sessions: "+
+		"with less left they refuse logins")
+}
+
+// reserve is --storage-reserve in bytes.
+func reserve(cmd *cli.Command) (int64, error) {
+	megabytes := cmd.Int("storage-reserve")
+	if megabytes < 1 {
+		return 0, fmt.Errorf("--storage-reserve: %d MiB keep nothing for ending sessions; want at least 1", megabytes)
+	}
+	return int64(megabytes) << 20, nil
 }
 
 func policiesFlag() cli.Flag {
@@ -82,7 +99,7 @@ func (n *node) wireRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	record, err := n.newRecorder(id, conn, log, store, policies)
+	record, err := n.newRecorder(id, conn, log, natslog.NewGauge(conn, log), store, policies)
 	if err != nil {
 		return err
 	}
@@ -105,11 +122,16 @@ func (n *node) wireRecorder(ctx context.Context) error {
 }
 
 func (n *node) newRecorder(
-	id *identity, conn *bus.Conn, log *natslog.Log, reader activesessions.Reader, policies recorder.Policies,
+	id *identity, conn *bus.Conn, log *natslog.Log, room eventlog.Gauge, reader activesessions.Reader, policies recorder.Policies,
 ) (*recorder.Recorder, error) {
+	kept, err := reserve(n.cmd)
+	if err != nil {
+		return nil, err
+	}
 	return recorder.New(recorder.Config{
 		Log: log, Reader: reader, Bus: conn, Policies: policies, Tenants: id.tenants,
-		Issuer:  n.issuer(id),
+		Issuer: n.issuer(id),
+		Room:   room, Reserve: kept,
 		Version: semanticVersion(), Logger: n.logger, Metrics: n.registry,
 	})
 }

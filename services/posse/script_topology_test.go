@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +60,10 @@ type processes struct {
 	newDatabase func() string
 	postgres    string
 	running     []*child
+
+	natsPort int      // 0 means any
+	edit     []string // what to replace in nats.conf, old and new in turn
+	settings []string // variables of every role
 }
 
 func newProcesses(t *testing.T) installation {
@@ -110,15 +117,34 @@ func (p *processes) startNATS(dir string) (natsURL string, err error) {
 	if err != nil {
 		return "", err
 	}
-	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{"CONFIG=" + config, "STORE=" + filepath.Join(dir, "nats")})
+	if err := replaceIn(config, p.edit...); err != nil {
+		return "", err
+	}
+	nats, addresses, err := spawn(dir, "nats", "nats-server", nil, []string{
+		"CONFIG=" + config, "STORE=" + filepath.Join(dir, "nats"), "PORT=" + strconv.Itoa(p.natsPort),
+	})
 	p.running = nil
 	p.add(nats)
 	return addresses["nats"], err
 }
 
 func (p *processes) environment(dir, natsURL string) []string {
-	return append(slices.Clone(anyPort), "POSSE_NATS="+natsURL, "POSSE_POSTGRES="+p.postgres,
-		"POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
+	return append(append(slices.Clone(anyPort), "POSSE_NATS="+natsURL, "POSSE_POSTGRES="+p.postgres,
+		"POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed"), p.settings...)
+}
+
+// replaceIn replaces texts in a file that each stand there once.
+func replaceIn(file string, oldnew ...string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for pair := range slices.Chunk(oldnew, 2) {
+		if bytes.Count(data, []byte(pair[0])) != 1 {
+			return fmt.Errorf("%s does not say %q once", file, pair[0])
+		}
+	}
+	return os.WriteFile(file, []byte(strings.NewReplacer(oldnew...).Replace(string(data))), 0o600)
 }
 
 var upper = map[string]string{"recorder": "RECORDER", "projector": "PROJECTOR", "query": "QUERY", "gateway": "GATEWAY"}
@@ -161,6 +187,9 @@ func natsServer() error {
 		return err
 	}
 	options.Host, options.Port, options.HTTPPort, options.StoreDir = "127.0.0.1", server.RANDOM_PORT, 0, os.Getenv("STORE")
+	if port, _ := strconv.Atoi(os.Getenv("PORT")); port > 0 {
+		options.Port = port
+	}
 	options.NoSigs = true
 	nats, err := server.NewServer(options)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/posse-pos/posse/pkg/activesessions"
 	"github.com/posse-pos/posse/pkg/bus"
+	"github.com/posse-pos/posse/pkg/eventlog"
 	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/fleet"
 	"github.com/posse-pos/posse/pkg/gateway"
@@ -51,6 +52,7 @@ The first start makes a backend key, which signs people in, and prints it once.
 			tokenIssuerFlag(),
 		), gatewayFlags(), group("NATS",
 			text("nats-listen", "", "host:port on which gateways elsewhere reach the NATS inside; nobody can if empty"),
+			number("max-storage", 0, "MiB that the NATS inside may store (default: three quarters of what is free when it starts)"),
 		), natsFlagsOr("the one inside"), streamFlags(), group("Audit",
 			originFlag(),
 			text("audit-dir", "", "directory of the tree of hashes over the history (default: audit in --data)"),
@@ -120,6 +122,7 @@ type allInOne struct {
 	natsURL  string
 	conn     *bus.Conn
 	log      *natslog.Log
+	room     eventlog.Gauge
 	store    readModel
 	fleet    *fleet.Tracker
 	gateway  *gatewayservice.Service

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/principal"
 	"github.com/posse-pos/posse/services/posse/embedded"
@@ -49,7 +50,11 @@ func (s *allInOne) openKeys(ctx context.Context) (err error) {
 // the log on it.
 func (s *allInOne) openServeLog(ctx context.Context) (err error) {
 	config := s.busConfig()
-	if config.URL == "" {
+	inside := config.URL == ""
+	if !inside && s.cmd.IsSet("max-storage") {
+		return errors.New("--max-storage is for the NATS inside, and --nats names another: set its max_file_store")
+	}
+	if inside {
 		if s.nats != (natsSettings{}) {
 			return errors.New("there is no --nats to show the --nats-… flags to; the NATS inside needs none")
 		}
@@ -63,11 +68,17 @@ func (s *allInOne) openServeLog(ctx context.Context) (err error) {
 		return err
 	}
 	s.log, err = s.declareLog(ctx, s.conn, s.policies)
+	if !inside {
+		s.room = natslog.NewGauge(s.conn, s.log)
+	}
 	return err
 }
 
 func (s *allInOne) startNATS(ctx context.Context) (natsURL string, err error) {
-	config := embedded.Config{Dir: s.cmd.String("data"), Listen: s.cmd.String("nats-listen"), Logger: s.logger}
+	config := embedded.Config{
+		Dir: s.cmd.String("data"), Listen: s.cmd.String("nats-listen"),
+		MaxStorage: int64(s.cmd.Int("max-storage")) << 20, Logger: s.logger,
+	}
 	if config.Listen != "" {
 		if config.GatewayPassword, err = gatewayPassword(config.Dir); err != nil {
 			return "", err
@@ -77,6 +88,7 @@ func (s *allInOne) startNATS(ctx context.Context) (natsURL string, err error) {
 	if err != nil {
 		return "", err
 	}
+	s.room = nats
 	s.add("nats-server", nats.Run, nil)
 	if config.Listen != "" {
 		s.addresses["nats"] = "nats://" + nats.Address()
@@ -170,7 +182,7 @@ func (s *allInOne) wireServices(ctx context.Context) (err error) {
 	if s.fleet, err = s.trackGateways(ctx, s.conn); err != nil {
 		return err
 	}
-	record, err := s.newRecorder(s.id, s.conn, s.log, s.store, s.policies)
+	record, err := s.newRecorder(s.id, s.conn, s.log, s.room, s.store, s.policies)
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,16 @@ type Config struct {
 	// semantic version; "" means "0.0.0".
 	Version string
 
+	// Room says how much the log can still store. Nil means that nobody asks, and that
+	// nothing is kept for ending sessions when it fills up. Only Run asks.
+	Room eventlog.Gauge
+	// Reserve is how many bytes are kept for ending sessions: logins are refused when
+	// less is left, and whatever else is no end when less than half of it is. 0 means
+	// eventlog.Reserve.
+	Reserve int64
+	// RoomEvery is how often Room is asked; 0 means a second.
+	RoomEvery time.Duration
+
 	// CachedUsers is how many folded users are kept; 0 means 20,000.
 	CachedUsers int
 	// MaxConcurrent is how many commands are carried out at once; 0 means 256.
@@ -88,6 +98,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("recorder: Config.Log is missing")
 	}
 	c.Version = cmp.Or(c.Version, "0.0.0")
+	c.Reserve = cmp.Or(c.Reserve, eventlog.Reserve)
+	c.RoomEvery = cmp.Or(c.RoomEvery, time.Second)
 	c.CachedUsers = cmp.Or(c.CachedUsers, 20_000)
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 256)
 	c.Timeout = cmp.Or(c.Timeout, 8*time.Second)

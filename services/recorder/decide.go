@@ -25,6 +25,10 @@ type order struct {
 	// prepare may look at the state before the command does, add to it what the
 	// fold has forgotten, and refuse. Nil means not to.
 	prepare func(ctx context.Context, state session.State) (session.State, error)
+	// admit refuses a decision that would need room in the log. It is not asked about
+	// one that only says what is stored already, nor about one that refuses the command
+	// and ends the session. Nil admits everything, as is right for what ends sessions.
+	admit func() error
 }
 
 // outcome is a decision that stands in the log.
@@ -69,6 +73,11 @@ func (r *Recorder) try(ctx context.Context, o order, v *view) (outcome, error) {
 	if len(d.Facts) == 0 {
 		r.users.keep(*v)
 		return outcome{Decision: d, Position: d.Position}, nil
+	}
+	if o.admit != nil && d.Refusal == nil {
+		if err := o.admit(); err != nil {
+			return outcome{}, backoff.Permanent(err)
+		}
 	}
 	position, err := r.append(ctx, o, v, d)
 	switch {

@@ -29,7 +29,7 @@ func (r *Recorder) login(ctx context.Context, c commands.Login) (commands.Logged
 	if err != nil {
 		return commands.LoggedIn{}, err
 	}
-	done, err := r.signIn(ctx, command)
+	done, err := r.signIn(ctx, command, func() error { return r.room.forLogin(c.Caller.Principal) })
 	if errors.Is(err, session.ErrExists) && c.Session == "" {
 		return commands.LoggedIn{}, commands.NewError(commands.ReasonIdempotencyReused,
 			"the idempotency key was used for a different login")
@@ -71,20 +71,20 @@ func (r *Recorder) loginCommand(c commands.Login, now time.Time) (session.Login,
 func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // signIn takes the short way for a login that decides nothing.
-func (r *Recorder) signIn(ctx context.Context, c session.Login) (outcome, error) {
-	done, ok, err := r.signInPlainly(ctx, c)
+func (r *Recorder) signIn(ctx context.Context, c session.Login, admit func() error) (outcome, error) {
+	done, ok, err := r.signInPlainly(ctx, c, admit)
 	if ok || err != nil {
 		return done, err
 	}
 	return r.carryOut(ctx, order{
-		who: ref{Tenant: c.Tenant, User: c.User}, command: c, id: idOf(c.ID),
+		who: ref{Tenant: c.Tenant, User: c.User}, command: c, id: idOf(c.ID), admit: admit,
 		prepare: func(ctx context.Context, state session.State) (session.State, error) { return r.recall(ctx, state, c) },
 	})
 }
 
 // signInPlainly appends without a fold and without an expectation, if the rows
 // say that this user is far from any cap.
-func (r *Recorder) signInPlainly(ctx context.Context, c session.Login) (outcome, bool, error) {
+func (r *Recorder) signInPlainly(ctx context.Context, c session.Login, admit func() error) (outcome, bool, error) {
 	if !c.FreshID || c.Policy.MaxSessions > 0 || r.users.reader == nil {
 		return outcome{}, false, nil
 	}
@@ -94,6 +94,9 @@ func (r *Recorder) signInPlainly(ctx context.Context, c session.Login) (outcome,
 	}
 	d, err := session.Decide(FromRows(rows, fresh.Position), c)
 	if err != nil || d.NeedsExpectation {
+		return outcome{}, false, err
+	}
+	if err := admit(); err != nil {
 		return outcome{}, false, err
 	}
 	envelopes := envelopesOf(d.Facts, idOf(c.ID))

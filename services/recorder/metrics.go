@@ -18,7 +18,7 @@ type metrics struct {
 	swept     prometheus.Counter
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+func newMetrics(registry prometheus.Registerer, left *room) (*metrics, error) {
 	m := &metrics{
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "posse_recorder_commands_total", Help: "Commands by kind and by what they came to: ok, or the reason of the refusal.",
@@ -40,7 +40,13 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	if registry == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commands, m.seconds, m.folds, m.conflicts, m.swept} {
+	storage := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "posse_recorder_storage_left_bytes", Help: "How much the log can still store; NaN if nobody tells.",
+	}, left.leftBytes)
+	reserve := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "posse_recorder_storage_reserve_bytes", Help: "With less left than this, logins are refused and sessions only end.",
+	}, func() float64 { return float64(left.reserve) })
+	for _, c := range []prometheus.Collector{m.commands, m.seconds, m.folds, m.conflicts, m.swept, storage, reserve} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("recorder: register metrics: %w", err)
 		}

@@ -36,6 +36,7 @@ type Recorder struct {
 	locks   *locks
 	answers *answers
 	slots   chan struct{}
+	room    *room
 	metrics *metrics
 	logger  *slog.Logger
 }
@@ -49,7 +50,8 @@ func New(config Config) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(config.Metrics)
+	left := newRoom(config)
+	m, err := newMetrics(config.Metrics, left)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +62,7 @@ func New(config Config) (*Recorder, error) {
 		locks:   newLocks(),
 		answers: &answers{bus: config.Bus, logger: config.Logger},
 		slots:   make(chan struct{}, config.MaxConcurrent),
+		room:    left,
 		metrics: m,
 		logger:  config.Logger,
 	}, nil
@@ -157,6 +160,9 @@ func refusal(ctx context.Context, err error) error {
 			"is too large: as JSON, all that is recorded of one login may have at most %d bytes", events.MaxPayload)})
 	case errors.Is(err, eventlog.ErrConflict):
 		return errors.Join(commands.Retry(commands.ReasonBusy, busyAfter, "others keep changing this user's sessions"), err)
+	case errors.Is(err, eventlog.ErrFull):
+		return errors.Join(commands.Retry(commands.ReasonStorageFull, fullAfter,
+			"the log's storage is full: nothing was recorded, and nothing will be before somebody makes room"), err)
 	case errors.Is(err, eventlog.ErrUnavailable), ctx.Err() != nil && !isCommandError(err):
 		away := commands.Retry(commands.ReasonUnavailable, busyAfter, "the log does not answer; repeating the command is safe")
 		return errors.Join(away, err)

@@ -83,7 +83,10 @@ func (r *Recorder) renew(ctx context.Context, c session.Refresh) (outcome, error
 		}
 		c.LastSeen = seen
 	}
-	done, err := r.carryOut(ctx, order{who: ref{Tenant: c.Tenant, User: c.User}, command: c, id: idOf(c.ID)})
+	done, err := r.carryOut(ctx, order{
+		who: ref{Tenant: c.Tenant, User: c.User}, command: c, id: idOf(c.ID),
+		admit: r.room.forActivity,
+	})
 	if err == nil {
 		err = done.Refusal
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/commands"
@@ -45,18 +46,17 @@ func (r *Recorder) Serve(ctx context.Context) error {
 }
 
 // Run does what the recorder does besides HTTP, until the context ends: it
-// answers commands over NATS and sweeps idle sessions.
+// answers commands over NATS, sweeps idle sessions, and looks how much room the log
+// has.
 func (r *Recorder) Run(ctx context.Context) error {
 	if err := r.checkReadModel(ctx); err != nil {
 		return err
 	}
-	swept := make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		defer close(swept)
-		r.sweep(ctx)
-	}()
-	defer func() { cancel(); <-swept }()
+	var background sync.WaitGroup
+	background.Go(func() { r.sweep(ctx) })
+	background.Go(func() { r.room.watch(ctx) })
+	defer func() { cancel(); background.Wait() }()
 	if r.config.Bus == nil {
 		<-ctx.Done()
 		return nil

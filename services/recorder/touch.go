@@ -15,6 +15,9 @@ func (r *Recorder) touch(ctx context.Context, c commands.Touches) error {
 	if !c.Caller.Principal.MayRecord() {
 		return commands.NewError(commands.ReasonForbidden, "only a POS backend records activity")
 	}
+	if err := r.room.forActivity(); err != nil {
+		return err
+	}
 	now := r.config.now()
 	if err := checkTouches(c.Touches, now); err != nil {
 		return err

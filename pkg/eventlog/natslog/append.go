@@ -70,7 +70,7 @@ func (l *Log) Append(ctx context.Context, facts []events.Envelope, expect *event
 		l.metrics.conflicts.Inc()
 		return 0, err
 	default:
-		return 0, unavailable("append to "+a.subject, errors.Join(err, context.Cause(ctx)))
+		return 0, notStored("append to "+a.subject, errors.Join(err, context.Cause(ctx)))
 	}
 }
 

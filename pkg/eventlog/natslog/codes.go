@@ -19,6 +19,10 @@ const (
 	codeMessageNotFound                       = jetstream.JSErrCodeMessageNotFound
 	codeNoPeers           jetstream.ErrorCode = 10005 // a cluster that has not met all its nodes yet
 	codeNotCreated        jetstream.ErrorCode = 10049 // a stream that could not be stored, and other causes
+	codeAccountFull       jetstream.ErrorCode = 10002
+	codeServerFull        jetstream.ErrorCode = 10023
+	codeStorageFull       jetstream.ErrorCode = 10047
+	codeNotStored         jetstream.ErrorCode = 10077 // for whatever reason the description says
 
 	httpUnavailable = 503
 )
@@ -32,7 +36,7 @@ var transientCodes = []jetstream.ErrorCode{
 // moment.
 func isRefusal(err error) bool {
 	answer, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && answer.Code != httpUnavailable && !slices.Contains(transientCodes, answer.ErrorCode)
+	return ok && (isFull(err) || answer.Code != httpUnavailable) && !slices.Contains(transientCodes, answer.ErrorCode)
 }
 
 // codeOf returns the server's error code, or 0 if the server did not answer.

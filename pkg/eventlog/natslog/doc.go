@@ -47,5 +47,6 @@
 //	Mirror    $JS.DOMAIN.API.STREAM.INFO.POS_REVOCATIONS of the hub, and at the store
 //	          $JS.API.STREAM.INFO.S  $JS.API.STREAM.CREATE.S  $JS.API.STREAM.DELETE.S
 //	          $JS.API.STREAM.UPDATE.S
+//	Room      $JS.API.INFO  $JS.API.STREAM.INFO.POS_SESSIONS  pos.v1.storage
 //	relay     pos.v1.revocation.*  pos.v1.tick  $JS.API.STREAM.MSG.GET.POS_REVOCATIONS
 package natslog

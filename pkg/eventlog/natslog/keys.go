@@ -97,7 +97,7 @@ func (k *keys) current(ctx context.Context, who events.Key, quarter string) (eve
 		return events.PersonalKey{}, err
 	}
 	if err != nil {
-		return events.PersonalKey{}, unavailable("key on "+subject, errors.Join(err, context.Cause(ctx)))
+		return events.PersonalKey{}, notStored("key on "+subject, errors.Join(err, context.Cause(ctx)))
 	}
 	k.keep(subject, key)
 	return key, nil

@@ -28,7 +28,7 @@ func (l *Log) Touch(ctx context.Context, touches []events.Envelope) error {
 	}
 	for window := range slices.Chunk(messages, touchWindow) {
 		if err := l.publishAll(ctx, window); err != nil {
-			return unavailable("touch", err)
+			return notStored("touch", err)
 		}
 	}
 	l.metrics.touched.Add(float64(len(touches)))

@@ -49,6 +49,8 @@ type Config struct {
 	// Streams says how the streams are to be. Replicas 0 means as many as POS_SESSIONS
 	// has.
 	Streams natslog.Config
+	// Reserve is how many bytes of storage recorders keep for ending sessions.
+	Reserve int64
 	// Postgres is the URL of the read model; "" leaves it out.
 	Postgres string
 }
@@ -66,11 +68,11 @@ func Examine(ctx context.Context, config Config) []Finding {
 			"switch it on with a jetstream block as in deployments/nats/nats.conf; in a cluster, see that most of its servers run",
 		})
 	default:
-		found = append(found, logFindings(log)...)
+		found = append(found, logFindings(log, config.Reserve)...)
 	}
 	servers, failed := askServers(ctx, config)
 	found = append(found, failed...)
-	found = append(found, storageFindings(servers, log != nil && isReplicated(log))...)
+	found = append(found, storageFindings(servers, log != nil && isReplicated(log), config.Reserve)...)
 	found = append(found, recorderFindings(ctx, config.NATS)...)
 	if config.Postgres != "" {
 		postgres, err := pgstore.Inspect(ctx, config.Postgres)
@@ -80,7 +82,7 @@ func Examine(ctx context.Context, config Config) []Finding {
 }
 
 // logFindings are all that the log shows.
-func logFindings(log *natslog.Inspection) []Finding {
+func logFindings(log *natslog.Inspection, reserve int64) []Finding {
 	var found []Finding
 	if log.Domain != "" {
 		found = append(found, ok("JetStream is on, in the domain %q", log.Domain))
@@ -89,7 +91,7 @@ func logFindings(log *natslog.Inspection) []Finding {
 	}
 	found = append(found, streamFindings(log)...)
 	found = append(found, replicaFindings(log)...)
-	found = append(found, roomFindings(log)...)
+	found = append(found, roomFindings(log, reserve)...)
 	found = append(found, readerFindings(log)...)
 	found = append(found, relayFindings(log)...)
 	return append(found, clockFindings(log)...)

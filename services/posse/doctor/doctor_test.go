@@ -189,14 +189,14 @@ func TestClocksOfRelayAndRecorder(t *testing.T) {
 		Fact:    &natslog.StampedFact{Source: "/posse/recorder", Time: now.Add(3 * time.Second), Stored: now},
 	}
 	log.Tick.AsOf = log.Tick.Written
-	found := logFindings(log)
+	found := logFindings(log, 0)
 	has(t, found, Problem, `the clock of the relay "far" is 8s behind that of NATS`)
 	has(t, found, Warning, `is 3s ahead of that of NATS`)
 
 	log.Tick.AsOf = events.TimestampOf(now.Add(-time.Minute))
-	has(t, logFindings(log), Problem, `the relay is 52s behind the history`)
+	has(t, logFindings(log, 0), Problem, `the relay is 52s behind the history`)
 	log.Tick.Stored = now.Add(-time.Hour)
-	has(t, logFindings(log), Problem, `the last tick of a relay is 1h0m0s old`)
+	has(t, logFindings(log, 0), Problem, `the last tick of a relay is 1h0m0s old`)
 }
 
 func TestVersions(t *testing.T) {
@@ -227,11 +227,12 @@ func TestPostgres(t *testing.T) {
 func TestFullness(t *testing.T) {
 	t.Parallel()
 	for used, want := range map[int64]Level{10: OK, 80: Warning, 95: Problem} {
-		if found := fullness("it", used, 100, "mend it"); len(found) != 1 || found[0].Level != want {
+		if found := fullness("it", used, 100, 0, "mend it"); len(found) != 1 || found[0].Level != want {
 			t.Errorf("%d of 100: %+v, want a %s", used, found, want)
 		}
 	}
-	if found := fullness("it", 1, -1, ""); found != nil {
+	has(t, fullness("it", 50, 100, 51, "mend it"), Problem, "logins are refused")
+	if found := fullness("it", 1, -1, 0, ""); found != nil {
 		t.Errorf("without a limit: %+v", found)
 	}
 }

@@ -135,7 +135,7 @@ func askMonitor(ctx context.Context, monitor string) (jetStream, error) {
 }
 
 // storageFindings say whether what is acknowledged is on a disk, and how full that is.
-func storageFindings(servers []jetStream, replicated bool) []Finding {
+func storageFindings(servers []jetStream, replicated bool, reserve int64) []Finding {
 	var lazy, synced []string
 	var interval time.Duration
 	var found []Finding
@@ -151,7 +151,7 @@ func storageFindings(servers []jetStream, replicated bool) []Finding {
 		}
 		room := fmt.Sprintf("the JetStream storage of server %q", server.Name)
 		const mend = "give it a larger disk or a larger max_file_store"
-		found = append(found, fullness(room, server.Storage, server.Config.MaxStorage, mend)...)
+		found = append(found, fullness(room, server.Storage, server.Config.MaxStorage, reserve, mend)...)
 	}
 	switch {
 	case len(lazy) > 0:

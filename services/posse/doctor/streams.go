@@ -130,21 +130,27 @@ func readerFindings(log *natslog.Inspection) []Finding {
 }
 
 // roomFindings say how much of what the account may store is used.
-func roomFindings(log *natslog.Inspection) []Finding {
+func roomFindings(log *natslog.Inspection, reserve int64) []Finding {
 	if log.Limit < 0 {
 		return []Finding{ok("%s are stored; the account has no limit of its own", size(log.Stored))}
 	}
-	return fullness("what the NATS account may store", log.Stored, log.Limit, "raise max_file of the account's jetstream block")
+	return fullness("what the NATS account may store", log.Stored, log.Limit, reserve, "raise max_file of the account's jetstream block")
 }
 
-// fullness judges how full something is; a limit of 0 or less is none.
-func fullness(what string, used, limit int64, mend string) []Finding {
+// fullness judges how full something is; a limit of 0 or less is none. With less left
+// than the reserve, recorders refuse logins.
+func fullness(what string, used, limit, reserve int64, mend string) []Finding {
 	if limit <= 0 {
 		return nil
 	}
 	share := float64(used) / float64(limit)
 	finding := ok("%s is %.0f%% full (%s of %s)", what, 100*share, size(used), size(limit))
 	switch {
+	case limit-used < reserve:
+		finding.Level = Problem
+		finding.Found += fmt.Sprintf(": logins are refused, and what is left is kept for ending sessions (--storage-reserve, %s)",
+			size(reserve))
+		finding.Do = mend + "; logins are taken again by themselves"
 	case share >= fullProblem:
 		finding.Level, finding.Do = Problem, mend+", before logins are refused"
 	case share >= fullWarning:

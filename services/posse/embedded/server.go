@@ -40,6 +40,9 @@ type Config struct {
 	GatewayPassword string
 	// Volatile does without the fsync behind every write, for data that nobody keeps.
 	Volatile bool
+	// MaxStorage is how many bytes its streams may take; 0 means three quarters of what
+	// is free on the file system when it starts, and of what they take already.
+	MaxStorage int64
 	// Logger hears what the server has to say; nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -47,6 +50,7 @@ type Config struct {
 // Server is a running nats-server.
 type Server struct {
 	nats     *server.Server
+	dir      string
 	lock     *flock.Flock
 	password string
 }
@@ -60,7 +64,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, password: rand.Text()}
+	s := &Server{dir: config.Dir, lock: lock, password: rand.Text()}
 	if err := s.start(ctx, config); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -110,6 +114,8 @@ func (s *Server) options(config Config) (*server.Options, error) {
 		StoreDir:   filepath.Join(config.Dir, "nats"),
 		SyncAlways: !config.Volatile,
 		NoSigs:     true,
+
+		JetStreamMaxStore: config.MaxStorage,
 	}
 	if err := addUsers(options, s.password, config.GatewayPassword); err != nil {
 		return nil, err

@@ -40,6 +40,12 @@ var publishes = map[string][]string{
 	"pos.v1.gateway.g1":             only("gateway", "gateway_shop"),
 	"pos.v1.rollcall":               only("recorder", "query"),
 
+	// How full the servers' storage is.
+	"pos.v1.storage":             only("recorder"),
+	"$SYS.REQ.SERVER.PING.JSZ":   only("system"),
+	"$SYS.REQ.SERVER.PING.VARZ":  only("system"),
+	"$SYS.REQ.ACCOUNT.POSSE.JSZ": only("system"),
+
 	// What the server repeats.
 	"pos.v1.live.revocation.shop": only(),
 	"pos.v1.live.tick":            only(),
@@ -147,6 +153,7 @@ var hears = map[string][]string{
 	"pos.v1.changed.*":        only("query"),
 	"pos.v1.gateway.*":        only("recorder", "query"),
 	"pos.v1.rollcall":         only("gateway", "gateway_shop"),
+	"pos.v1.storage":          only(),
 
 	"pos.v1.live.>":                only("recorder", "query", "gateway", "auditor"),
 	"pos.v1.live.tick":             only("recorder", "query", "gateway", "gateway_shop", "auditor"),

@@ -140,7 +140,7 @@ func failureTexts(l *words.Language, problem *httpapi.Problem) (title, text stri
 		id = "failure.invalid"
 	case commands.ReasonSessionEnded, commands.ReasonSessionExpired, commands.ReasonSessionExists, commands.ReasonIdempotencyReused:
 		id = "failure.conflict"
-	case commands.ReasonBusy, commands.ReasonUnavailable, commands.ReasonBehind:
+	case commands.ReasonBusy, commands.ReasonUnavailable, commands.ReasonBehind, commands.ReasonStorageFull:
 		id = "failure.unavailable"
 	default:
 	}

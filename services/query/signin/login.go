@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	// keyID is what the screen's own backend calls itself to the recorder.
-	keyID = "screen"
 	// platform is what a browser declares.
 	platform = "web"
 	// shownWithin is how long a sign-in waits for the read model to show it.
@@ -61,7 +59,7 @@ func (s *SignIn) signIn(w http.ResponseWriter, r *http.Request, who Identity, se
 func (s *SignIn) loginOf(r *http.Request, who Identity, session string) commands.Login {
 	return commands.Login{
 		Caller: commands.Caller{
-			Principal: principal.Principal{Kind: principal.Backend, Tenant: who.Tenant, KeyID: keyID},
+			Principal: principal.Principal{Kind: principal.Backend, Tenant: who.Tenant, KeyID: principal.ScreenKeyID},
 			IP:        httpapi.ClientIP(r.Context()),
 		},
 		Session:  session,

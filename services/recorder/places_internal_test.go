@@ -76,8 +76,8 @@ func TestEndingsGoFirst(t *testing.T) {
 		for range rapid.IntRange(1, 400).Draw(t, "steps") {
 			if len(h.in) > 0 && rapid.IntRange(0, 3).Draw(t, "leaves") == 0 {
 				for _, r := range h.leave(rapid.IntRange(0, len(h.in)-1).Draw(t, "who")) {
-					if n := h.above(r); n > 0 {
-						t.Fatalf("one of rank %d was let in while %d of a higher rank wait", r, n)
+					if n := h.above(r); n > 0 || len(h.in) > h.limit[r] {
+						t.Fatalf("one of rank %d was let in while %d of a higher rank wait, into place %d of %d", r, n, len(h.in), h.limit[r])
 					}
 				}
 			} else {
@@ -103,8 +103,8 @@ func (h *hall) comes(t *rapid.T, r rank, tenant string) {
 	err := h.enter(r, tenant)
 	e := commands.AsError(err)
 	switch most := h.limit[endings]; {
-	case err == nil && len(h.in) > before && h.above(r) > 0:
-		t.Fatalf("one of rank %d was let in while others of a higher rank wait", r)
+	case err == nil && len(h.in) > before && (h.above(r) > 0 || len(h.in) > h.limit[r]):
+		t.Fatalf("one of rank %d was let in while %d of a higher rank wait, into place %d of %d", r, h.above(r), len(h.in), h.limit[r])
 	case err == nil:
 	case e.RetryAfter < 1 || e.RetryAfter > 30:
 		t.Fatalf("Retry-After is %d", e.RetryAfter)

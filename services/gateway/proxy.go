@@ -46,6 +46,9 @@ func (s *Service) newProxy() http.Handler {
 		if !ok {
 			return
 		}
+		if !s.boundBody(w, r) {
+			return
+		}
 		// Without it, net/http drops what is left of a body once the answer begins.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		ctx, cancel := context.WithCancelCause(r.Context())
@@ -101,6 +104,14 @@ func (s *Service) watch(answer *http.Response) error {
 func (s *Service) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, gateway.ErrRevoked) {
 		gateway.WriteDenial(w, &gateway.Denial{Reason: gateway.ReasonRevoked, Status: http.StatusUnauthorized, Err: err})
+		return
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		s.refuseBody(w)
+		return
+	}
+	if errors.Is(err, errSlowBody) {
+		refuse(w, http.StatusRequestTimeout, "slow_body", "The body of the request did not come in time.")
 		return
 	}
 	if r.Context().Err() != nil {

@@ -44,7 +44,7 @@ func (h *hall) enter(r rank, tenant string) error {
 func (h *hall) leave(i int) (ranks []rank) {
 	g := h.in[i]
 	h.in = slices.Delete(h.in, i, i+1)
-	h.places.leave(g.rank, g.tenant, time.Second)
+	h.places.leave(g.rank, g.tenant, 0)
 	h.queued = slices.DeleteFunc(h.queued, func(q guest) bool {
 		select {
 		case <-q.turn.admitted:
@@ -155,6 +155,40 @@ func TestWhoGivesUpLeavesNothing(t *testing.T) {
 	leave()
 	if taken, waiting := p.count(); taken != 0 || waiting != 0 || len(p.tenants) != 0 {
 		t.Errorf("%d are in, %d wait, tenants are %v", taken, waiting, p.tenants)
+	}
+}
+
+// TestFewerArrivalsWhileTheyTakeLong holds the limit of logins to how long they take.
+func TestFewerArrivalsWhileTheyTakeLong(t *testing.T) {
+	t.Parallel()
+	p := newPlaces(256, time.Hour, time.Hour)
+	carry := func(n int, r rank, held time.Duration) {
+		for range n {
+			if turn, err := p.enter(r, "shop"); turn != nil || err != nil {
+				t.Fatal(turn, err)
+			}
+			p.leave(r, "shop", held)
+		}
+	}
+	const most = 256 - 2*32
+	carry(10_000, endings, time.Minute)
+	if got := p.most(arrivals); got != most {
+		t.Errorf("slow endings left %d places for logins, want %d", got, most)
+	}
+	carry(most, arrivals, promptly+1)
+	if got := p.most(arrivals); got != most/2 {
+		t.Errorf("after %d slow logins there are %d places for logins, want half", most, got)
+	}
+	carry(10_000, arrivals, promptly+1)
+	if got := p.most(arrivals); got != fewest {
+		t.Errorf("after many slow logins there are %d places for logins, want %d", got, fewest)
+	}
+	carry(100_000, arrivals, promptly)
+	if got := p.most(arrivals); got != most {
+		t.Errorf("after many prompt logins there are %d places for logins, want %d", got, most)
+	}
+	if got := [2]int{p.most(renewals), p.most(endings)}; got != [2]int{224, 256} {
+		t.Errorf("the places of others are %v", got)
 	}
 }
 

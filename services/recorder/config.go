@@ -72,7 +72,7 @@ type Config struct {
 	// Logins and touches are carried out fewer at once while they take long.
 	MaxConcurrent int
 	// MaxWait is how long logins, refreshes and touches wait to be carried out; 0
-	// means 250 ms. What ends sessions waits for half the Timeout.
+	// means 1 s. What ends sessions waits for half the Timeout.
 	MaxWait time.Duration
 	// Timeout bounds a command; 0 means 8 s, less than commands.Client waits.
 	Timeout time.Duration
@@ -100,7 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxConcurrent < ranks {
 		return c, fmt.Errorf("recorder: Config.MaxConcurrent is %d, want %d at least", c.MaxConcurrent, ranks)
 	}
-	c.MaxWait = cmp.Or(c.MaxWait, 250*time.Millisecond)
+	c.MaxWait = cmp.Or(c.MaxWait, time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 8*time.Second)
 	c.SweepEvery = cmp.Or(c.SweepEvery, time.Minute)
 	c.ReadModelWait = cmp.Or(c.ReadModelWait, 2*time.Second)

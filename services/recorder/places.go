@@ -37,7 +37,7 @@ const longestRetry = 30
 // have appended and nobody has acknowledged yet stands before every revocation in
 // the log.
 const (
-	// promptly is how long one may take before there are to be fewer.
+	// promptly is how long they may take, in the mean, before there are to be fewer.
 	promptly = 250 * time.Millisecond
 	// fewest is how many there are to be at least.
 	fewest = 8
@@ -59,6 +59,7 @@ type places struct {
 	mu      sync.Mutex
 	taken   int
 	abreast float64          // how many are taken at most after an arrival took one: limit[arrivals], or fewer
+	pace    time.Duration    // how long arrivals had a place lately, a moving average
 	queues  [ranks]list.List // of *waiting
 	tenants map[string]int   // arrivals and renewals that are here, waiting ones too
 	held    time.Duration    // how long a place was taken lately, a moving average
@@ -212,11 +213,13 @@ func (p *places) most(r rank) int {
 	return p.limit[r]
 }
 
-// adapt has half as many arrivals under way after as many of them took too long as
-// there were, and one more after as many did not: additive increase, multiplicative
-// decrease, as TCP shares a line. The caller holds the lock.
+// adapt has half as many arrivals under way after as many of them as there were have
+// ended while they took too long, and one more after as many have while they did not:
+// additive increase, multiplicative decrease, as TCP shares a line. The caller holds
+// the lock.
 func (p *places) adapt(held time.Duration) {
-	if held > promptly {
+	p.pace += (held - p.pace) / 16
+	if p.pace > promptly {
 		p.abreast -= 0.5
 	} else {
 		p.abreast += 1 / p.abreast

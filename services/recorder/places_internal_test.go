@@ -175,15 +175,21 @@ func TestFewerArrivalsWhileTheyTakeLong(t *testing.T) {
 	if got := p.most(arrivals); got != most {
 		t.Errorf("slow endings left %d places for logins, want %d", got, most)
 	}
-	carry(most, arrivals, promptly+1)
+	carry(10, arrivals, 0)
+	carry(1, arrivals, 10*promptly)
+	carry(100, arrivals, 0)
+	if got := p.most(arrivals); got != most {
+		t.Errorf("after one slow login there are %d places for logins, want %d", got, most)
+	}
+	carry(most+10, arrivals, 2*promptly) // after 10 they are slow in the mean
 	if got := p.most(arrivals); got != most/2 {
 		t.Errorf("after %d slow logins there are %d places for logins, want half", most, got)
 	}
-	carry(10_000, arrivals, promptly+1)
+	carry(10_000, arrivals, 2*promptly)
 	if got := p.most(arrivals); got != fewest {
 		t.Errorf("after many slow logins there are %d places for logins, want %d", got, fewest)
 	}
-	carry(100_000, arrivals, promptly)
+	carry(100_000, arrivals, promptly/2)
 	if got := p.most(arrivals); got != most {
 		t.Errorf("after many prompt logins there are %d places for logins, want %d", got, most)
 	}

@@ -25,6 +25,8 @@ const (
 	overloaded = 2
 	// endingsRate is how many sessions are ended a second meanwhile.
 	endingsRate = 20
+	// prepareCallers are how many sign in at once those who are to be signed out.
+	prepareCallers = 8
 	// oneByOne is how many of each are timed while there is no load.
 	oneByOne = 200
 )
@@ -54,7 +56,7 @@ func measureOverload(ctx context.Context, r *run) error {
 	}
 	defer shop.close()
 	ends := oneByOne + int(r.OverloadFor.Seconds()*endingsRate) + 1
-	if err := shared(ends, loginCallers, func(i int) error { return good(shop.login(ctx, i, "till-"+strconv.Itoa(i))) }); err != nil {
+	if err := shared(ends, prepareCallers, func(i int) error { return good(shop.login(ctx, i, "till-"+strconv.Itoa(i))) }); err != nil {
 		return err
 	}
 	if err := rig.settled(ctx, store); err != nil {
@@ -175,7 +177,8 @@ func good(status int, err error) error {
 	return err
 }
 
-// sustainable is how many logins a second are recorded, for callers that wait for each.
+// sustainable is how many logins a second are recorded, of callers that wait for each
+// and never rest.
 func (o *overload) sustainable(ctx context.Context, during time.Duration) (float64, error) {
 	var done atomic.Int64
 	start := time.Now()
@@ -183,8 +186,11 @@ func (o *overload) sustainable(ctx context.Context, during time.Duration) (float
 		if time.Since(start) > during {
 			return errEnough
 		}
-		done.Add(1)
-		return good(o.login(ctx, i, "steady-"+strconv.Itoa(i)))
+		status, err := o.login(ctx, i, "steady-"+strconv.Itoa(i))
+		if status == http.StatusCreated {
+			done.Add(1)
+		}
+		return err
 	})
 	if !errors.Is(err, errEnough) {
 		return 0, err

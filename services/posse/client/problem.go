@@ -20,7 +20,7 @@ type Problem struct {
 	Reason string `json:"reason"`
 	// RetryAfter is when to ask again, in seconds; 0 if the answer does not say.
 	RetryAfter int `json:"-"`
-	Errors []struct {
+	Errors     []struct {
 		Field   string `json:"field"`
 		Message string `json:"message"`
 	} `json:"errors"`

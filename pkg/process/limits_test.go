@@ -190,7 +190,7 @@ func TestWhoDoesNotReadIsCutOff(t *testing.T) {
 
 func TestAnIdleConnectionMakesRoom(t *testing.T) {
 	t.Parallel()
-	s := limited(t, process.Limits{MaxConnections: 3}, fine)
+	s := limited(t, process.Limits{MaxConnections: 8}, fine)
 	silent := s.dial("")
 	const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	kept := s.dial(get)
@@ -208,10 +208,10 @@ func TestAnIdleConnectionMakesRoom(t *testing.T) {
 	s.counts(`
 		# HELP posse_http_connections Open connections.
 		# TYPE posse_http_connections gauge
-		posse_http_connections{server="api"} 3
+		posse_http_connections{server="api"} 8
 		# HELP posse_http_connections_evicted_total Idle connections that were closed because there were too many.
 		# TYPE posse_http_connections_evicted_total counter
-		posse_http_connections_evicted_total{server="api"} 19
+		posse_http_connections_evicted_total{server="api"} 14
 		# HELP posse_http_connections_refused_total Connections that were closed at once because there were too many.
 		# TYPE posse_http_connections_refused_total counter
 		posse_http_connections_refused_total{server="api"} 0

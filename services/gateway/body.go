@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
-	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/posse-pos/posse/pkg/gateway"
@@ -20,23 +21,21 @@ const (
 	bodyRate = 4 << 10 // the least that has to come, in bytes a second
 )
 
-// errSlowBody says that a client did not send its body in time.
-var errSlowBody = errors.New("gateway: the body did not come in time")
-
-// boundBody bounds the body of a request that was admitted. A request that says by
-// itself that its body is too large is answered, and false is returned.
-func (s *Service) boundBody(w http.ResponseWriter, r *http.Request) bool {
-	if r.ContentLength > s.config.MaxBody {
+// boundBody bounds the body of a request that was admitted, and returns it, or nil if
+// there is none. A request that says by itself that its body is too large is answered,
+// and false is returned.
+func (s *Service) boundBody(w http.ResponseWriter, r *http.Request) (*coming, bool) {
+	switch {
+	case r.ContentLength > s.config.MaxBody:
 		s.refuseBody(w)
-		return false
+		return nil, false
+	case r.Body == nil, r.Body == http.NoBody:
+		return nil, true
 	}
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &coming{
-			ReadCloser: http.MaxBytesReader(w, r.Body, s.config.MaxBody), connection: http.NewResponseController(w),
-			until: time.Now().Add(cmp.Or(s.config.Limits.BodyTime, bodyTime)),
-		}
-	}
-	return true
+	body := &coming{ReadCloser: http.MaxBytesReader(w, r.Body, s.config.MaxBody), connection: http.NewResponseController(w)}
+	body.until.Store(time.Now().Add(cmp.Or(s.config.Limits.BodyTime, bodyTime)).UnixNano())
+	r.Body = body
+	return body, true
 }
 
 func (s *Service) refuseBody(w http.ResponseWriter) {
@@ -55,19 +54,21 @@ type coming struct {
 	io.ReadCloser
 
 	connection *http.ResponseController
-	until      time.Time
+	until      atomic.Int64 // in nanoseconds since 1970; as late as can be once all is there
 }
 
-// Read waits for more of the body, and fails with errSlowBody once it is too late.
+// Read waits for more of the body until it is too late.
 func (c *coming) Read(p []byte) (int, error) {
-	_ = c.connection.SetReadDeadline(c.until) // fails where there are no deadlines
+	_ = c.connection.SetReadDeadline(time.Unix(0, c.until.Load())) // fails where there are no deadlines
 	n, err := c.ReadCloser.Read(p)
-	c.until = c.until.Add(time.Duration(n) * time.Second / bodyRate)
-	switch {
-	case errors.Is(err, io.EOF): // net/http goes on reading to learn whether the client hangs up
+	c.until.Add(int64(n) * int64(time.Second) / bodyRate)
+	if errors.Is(err, io.EOF) { // net/http goes on reading to learn whether the client hangs up
+		c.until.Store(math.MaxInt64)
 		_ = c.connection.SetReadDeadline(time.Time{})
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errors.Join(errSlowBody, err)
 	}
 	return n, err
 }
+
+// late reports that the body did not come in time. net/http ends the request's context
+// then, as if the client were gone, and the request fails with one or the other.
+func (c *coming) late() bool { return c != nil && time.Now().UnixNano() >= c.until.Load() }

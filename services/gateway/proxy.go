@@ -46,14 +46,15 @@ func (s *Service) newProxy() http.Handler {
 		if !ok {
 			return
 		}
-		if !s.boundBody(w, r) {
+		body, ok := s.boundBody(w, r)
+		if !ok {
 			return
 		}
 		// Without it, net/http drops what is left of a body once the answer begins.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		st := &stream{session: session, cancel: cancel}
+		st := &stream{session: session, cancel: cancel, body: body}
 		defer s.streams.remove(st)
 		proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, streamKey{}, st)))
 	})
@@ -110,7 +111,7 @@ func (s *Service) upstreamFailed(w http.ResponseWriter, r *http.Request, err err
 		s.refuseBody(w)
 		return
 	}
-	if errors.Is(err, errSlowBody) {
+	if st, ok := r.Context().Value(streamKey{}).(*stream); ok && st.body.late() {
 		refuse(w, http.StatusRequestTimeout, "slow_body", "The body of the request did not come in time.")
 		return
 	}

@@ -97,7 +97,7 @@ func (r *run) overload(ctx context.Context, shop *overload) error {
 	r.latency("a refusal", logins.refused, "")
 	ended := <-endings
 	r.latency("Terminate meanwhile", ended.accepted, "")
-	r.row("Terminates that were refused", fmt.Sprintf("%d of %d", ended.count()-len(ended.accepted), ended.count()), "0")
+	r.row("Terminates that were not carried out", fmt.Sprintf("%d of %d", ended.count()-len(ended.accepted), ended.count()), "0")
 	return nil
 }
 

@@ -63,7 +63,7 @@ func (p *Problem) oauth() *OAuthError {
 		code = "unauthorized_client"
 	case status == http.StatusUnprocessableEntity:
 		status = http.StatusBadRequest
-	case status == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests:
 		code = "temporarily_unavailable"
 	case status >= http.StatusInternalServerError:
 		code = "server_error"

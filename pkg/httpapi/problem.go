@@ -102,8 +102,10 @@ func newProblemIn(ctx huma.Context, status int, message string, errs ...error) h
 	return p
 }
 
+// log says what is a fault. A refusal because there is too much is none; logged one
+// by one they would be too much as well.
 func (p *Problem) log(ctx context.Context, operation string) {
-	if p.Status >= http.StatusInternalServerError && p.err != nil {
+	if p.Status >= http.StatusInternalServerError && p.err != nil && !errors.Is(p.err, commands.ErrBusy) {
 		loggerOf(ctx).ErrorContext(ctx, "request failed", slog.String("operation", operation),
 			slog.String("request_id", RequestID(ctx)), slog.Any("error", p.err))
 	}

@@ -3,23 +3,18 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The limits of every HTTP server. There is no time-out for a whole request or
-// answer, because event streams and upgraded connections live long: a handler
-// that wants one sets it with http.ResponseController.
-const (
-	readHeaderTimeout = 5 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	// drainTime is how long requests in flight may go on after the end began;
-	// then their contexts end, and after as long again their connections.
-	drainTime = time.Second
-)
+// drainTime is how long requests in flight may go on after the end began; then
+// their contexts end, and after as long again their connections.
+const drainTime = time.Second
 
 // HTTPServer serves a handler on a listener until its context ends.
 type HTTPServer struct {
@@ -29,6 +24,11 @@ type HTTPServer struct {
 	Listener net.Listener
 	// Handler of all requests. Required.
 	Handler http.Handler
+	// Limits of what clients take.
+	Limits Limits
+	// Metrics is where the metrics of the connections are registered, by Name; nil
+	// means nowhere.
+	Metrics prometheus.Registerer
 	// Logger hears what the server could not tell its client; nil means
 	// slog.Default().
 	Logger *slog.Logger
@@ -47,14 +47,20 @@ func (s HTTPServer) Serve(ctx context.Context) error {
 	defer cancel()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	server := s.server(requests)
+	connections := newConnections(s.Listener, s.Limits.withDefaults())
+	if s.Metrics != nil {
+		if err := connections.register(s.Metrics, s.Name); err != nil {
+			return errors.Join(fmt.Errorf("process: register metrics: %w", err), s.Listener.Close())
+		}
+	}
+	server := s.server(requests, connections)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		<-ctx.Done()
 		shutdown(requests, server, cancel)
 	}()
-	err := server.Serve(s.Listener)
+	err := server.Serve(connections)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -62,16 +68,17 @@ func (s HTTPServer) Serve(ctx context.Context) error {
 	return nil
 }
 
-func (s HTTPServer) server(requests context.Context) *http.Server {
+func (s HTTPServer) server(requests context.Context, connections *connections) *http.Server {
 	logger := s.Logger
 	if logger == nil {
 		logger = slog.Default()
 	}
 	return &http.Server{
-		Handler:           s.Handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
+		Handler:           timeBodies(s.Handler, connections.limits.BodyTime),
+		ReadHeaderTimeout: connections.limits.HeaderTime,
+		IdleTimeout:       connections.limits.IdleTime,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         connections.follow,
 		ErrorLog:          slog.NewLogLogger(logger.With(slog.String("server", s.Name)).Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}

@@ -12,11 +12,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/process"
 )
 
 // DefaultUpstreamTimeout is how long the upstream may take until it begins to
 // answer.
 const DefaultUpstreamTimeout = time.Minute
+
+// DefaultMaxBody is the largest body of a request that the proxy passes on, in bytes.
+const DefaultMaxBody = 64 << 20
 
 // Config says how a Service works.
 type Config struct {
@@ -32,6 +36,11 @@ type Config struct {
 	// UpstreamTimeout is how long the upstream may take until it begins to answer.
 	// 0 means DefaultUpstreamTimeout.
 	UpstreamTimeout time.Duration
+	// MaxBody is the largest body of a request that the proxy passes on, in bytes. 0
+	// means DefaultMaxBody.
+	MaxBody int64
+	// Limits of the connections at Listener and at ExtAuthzListener.
+	Limits process.Limits
 	// TrustedProxies are the peers whose X-Forwarded-For, -Host and -Proto count.
 	// None means that the peer's address is the client's.
 	TrustedProxies []netip.Prefix
@@ -48,6 +57,9 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.UpstreamTimeout <= 0 {
 		c.UpstreamTimeout = DefaultUpstreamTimeout
+	}
+	if c.MaxBody <= 0 {
+		c.MaxBody = DefaultMaxBody
 	}
 	if len(c.TokenSources) == 0 {
 		c.TokenSources = []TokenSource{{}}

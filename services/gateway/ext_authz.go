@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
@@ -31,6 +32,10 @@ const (
 	maxMetadata = 16 << 10
 	// handshakeTime is how long a new connection may take to speak HTTP/2.
 	handshakeTime = 5 * time.Second
+	// extAuthzIdle is how long a connection may be open without a question, and
+	// extAuthzPing how long nothing may be heard of its other end.
+	extAuthzIdle = 5 * time.Minute
+	extAuthzPing = time.Minute
 	// extAuthzDrain is how long questions in flight may take once the end began.
 	extAuthzDrain = time.Second
 )
@@ -58,6 +63,7 @@ func (s *Service) ServeExtAuthz(ctx context.Context, listener net.Listener) erro
 	server := grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxCheck), grpc.MaxConcurrentStreams(maxChecks),
 		grpc.MaxHeaderListSize(maxMetadata), grpc.ConnectionTimeout(handshakeTime),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: extAuthzIdle, Time: extAuthzPing}),
 	)
 	authv3.RegisterAuthorizationServer(server, &extAuthz{service: s})
 	healthv1.RegisterHealthServer(server, &health{service: s})

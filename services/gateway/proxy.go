@@ -46,11 +46,15 @@ func (s *Service) newProxy() http.Handler {
 		if !ok {
 			return
 		}
+		body, ok := s.boundBody(w, r)
+		if !ok {
+			return
+		}
 		// Without it, net/http drops what is left of a body once the answer begins.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		st := &stream{session: session, cancel: cancel}
+		st := &stream{session: session, cancel: cancel, body: body}
 		defer s.streams.remove(st)
 		proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, streamKey{}, st)))
 	})
@@ -101,6 +105,14 @@ func (s *Service) watch(answer *http.Response) error {
 func (s *Service) upstreamFailed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, gateway.ErrRevoked) {
 		gateway.WriteDenial(w, &gateway.Denial{Reason: gateway.ReasonRevoked, Status: http.StatusUnauthorized, Err: err})
+		return
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		s.refuseBody(w)
+		return
+	}
+	if st, ok := r.Context().Value(streamKey{}).(*stream); ok && st.body.late() {
+		refuse(w, http.StatusRequestTimeout, "slow_body", "The body of the request did not come in time.")
 		return
 	}
 	if r.Context().Err() != nil {

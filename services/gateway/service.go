@@ -63,10 +63,11 @@ func New(ctx context.Context, config Config) (*Service, error) {
 // until the context ends, and then ends the gateway.
 func (s *Service) Serve(ctx context.Context) error {
 	server := process.HTTPServer{
-		Name: "gateway", Listener: s.config.Listener, Handler: s.Handler(), Logger: s.config.Logger,
+		Name: "gateway", Listener: s.config.Listener, Handler: s.Handler(), Limits: s.config.Limits, Logger: s.config.Logger,
 	}
 	components := []process.Component{{Name: "revocations", Run: s.Run}, server.Component()}
 	if listener := s.config.ExtAuthzListener; listener != nil {
+		listener = process.Bound(listener, s.config.Limits)
 		components = append(components, process.Component{
 			Name: "ext_authz", Run: func(ctx context.Context) error { return s.ServeExtAuthz(ctx, listener) },
 		})

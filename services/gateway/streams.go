@@ -21,6 +21,7 @@ type sessionRef struct{ tenant, session string }
 type stream struct {
 	session gateway.Session
 	cancel  context.CancelCauseFunc
+	body    *coming // nil if there is none
 }
 
 func newStreams() *streams {

@@ -37,6 +37,19 @@ func TestBenchScreen(t *testing.T) {
 	)
 }
 
+// TestBenchOverload offers too much for a moment.
+func TestBenchOverload(t *testing.T) {
+	t.Parallel()
+	const latency = ` +[0-9.]*[1-9][0-9.]*[mµ]?s, p99 [0-9.]*[1-9][0-9.]*m?s\n`
+	expectRows(t, bench.Config{Only: []string{"overload"}, OverloadFor: time.Second},
+		`a login, alone`+latency, `Terminate, alone`+latency,
+		`sustainable logins, 64 callers +[1-9][\d,]*/s\n`,
+		`logins offered +[1-9][\d,]*/s\n +accepted +[1-9][\d,]*/s\n +refused with 429 or 503 +\d[\d,]*/s\n`,
+		`an accepted login`+latency, `Terminate meanwhile`+latency,
+		`Terminates that were not carried out +\d+ of 20 +aim 0\n`,
+	)
+}
+
 // TestBenchGateways connects a few gateways to a bus that is a process of its own.
 func TestBenchGateways(t *testing.T) {
 	t.Parallel()

@@ -35,6 +35,10 @@ func number(name string, value int, usage string) *cli.IntFlag {
 	return &cli.IntFlag{Name: name, Value: value, Usage: usage, Sources: cli.EnvVars(environment(name)), Local: true}
 }
 
+func size(name string, value int64, usage string) *cli.Int64Flag {
+	return &cli.Int64Flag{Name: name, Value: value, Usage: usage, Sources: cli.EnvVars(environment(name)), Local: true}
+}
+
 func count64(name, usage string) *cli.Uint64Flag {
 	return &cli.Uint64Flag{Name: name, Usage: usage, Sources: cli.EnvVars(environment(name)), Local: true}
 }

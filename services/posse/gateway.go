@@ -60,6 +60,7 @@ func stalePolicyFlag() cli.Flag {
 func gatewayFlags() []cli.Flag {
 	return group("Gateway", slices.Concat([]cli.Flag{
 		text("upstream", "", "URL of the POS backend to pass admitted requests to"),
+		size("max-body", gatewayservice.DefaultMaxBody, "bytes of the largest request body that is passed on"),
 		texts("token-from", "where a request's token may stand: header, which is Authorization, cookie=NAME or parameter=NAME; "+
 			"one or several, and a request with two tokens is refused. A token in a URL ends up in access logs (default: header)"),
 		text("ext-authz-listen", "", "host:port on which Envoy asks over gRPC (ext_authz); it cannot if empty"),
@@ -114,7 +115,9 @@ func (n *node) serveExtAuthz(ctx context.Context, service *gatewayservice.Servic
 		return err
 	}
 	n.addresses["ext_authz"] = process.URL("grpc", listener)
-	n.add("ext-authz", func(ctx context.Context) error { return service.ServeExtAuthz(ctx, listener) }, nil)
+	n.add("ext-authz", func(ctx context.Context) error {
+		return service.ServeExtAuthz(ctx, process.Bound(listener, n.limits()))
+	}, nil)
 	return nil
 }
 
@@ -141,7 +144,8 @@ func (n *node) gatewayConfig(verifier *tokens.Verifier) (gatewayservice.Config, 
 			Verifier: verifier, Stale: stale,
 			StaleAfter: n.cmd.Duration("stale-after"), TouchInterval: n.cmd.Duration("touch-interval"),
 		},
-		TokenSources: sources, Upstream: upstream, TrustedProxies: proxies, Logger: n.logger, Metrics: n.registry,
+		TokenSources: sources, Upstream: upstream, MaxBody: n.cmd.Int64("max-body"), TrustedProxies: proxies,
+		Logger: n.logger, Metrics: n.registry,
 	}, nil
 }
 

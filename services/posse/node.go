@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -36,6 +37,8 @@ func processFlags() []cli.Flag {
 		adminListenFlag(),
 		text("log-level", "info", "least level of the JSON log on stderr: debug, info, warn or error"),
 		text("ready-file", "", "file to write the addresses to, as JSON, once everything is ready"),
+		number("max-connections", 0, "connections that each address takes at once, but for --admin-listen, which takes 256 "+
+			"(default: 10000, or a quarter of the files that the process may open)"),
 	)
 }
 
@@ -99,19 +102,37 @@ func (n *node) onEnd(name string, end func() error) {
 // serve adds an HTTP server. It listens at once, so that nothing else fails
 // before an address that is taken does.
 func (n *node) serve(ctx context.Context, name, address string, handler http.Handler) error {
+	return n.serveWithin(ctx, n.limits(), name, address, handler)
+}
+
+func (n *node) serveWithin(ctx context.Context, limits process.Limits, name, address string, handler http.Handler) error {
 	listener, err := process.Listen(ctx, name, address)
 	if err != nil {
 		return err
 	}
 	n.addresses[name] = process.URL("http", listener)
-	server := process.HTTPServer{Name: name, Listener: listener, Handler: handler, Logger: n.logger}
+	server := process.HTTPServer{Name: name, Listener: listener, Handler: handler, Limits: limits, Metrics: n.registry, Logger: n.logger}
 	n.components = append(n.components, server.Component())
 	return nil
 }
 
+// adminLimits are those of the admin address. It stays within reach when the others
+// are full.
+var adminLimits = process.Limits{MaxConnections: 256}
+
+// limits are those of every other address.
+func (n *node) limits() process.Limits { return process.Limits{MaxConnections: n.maxConnections()} }
+
+// maxConnections bounds the streams of changes as well: a quarter of the connections
+// are left for whoever asks something.
+func (n *node) maxConnections() int {
+	return cmp.Or(n.cmd.Int("max-connections"), process.DefaultMaxConnections())
+}
+
 // run serves the admin endpoints, wires, and runs what was wired until ctx ends.
 func (n *node) run(ctx context.Context, wire func(ctx context.Context) error) error {
-	if err := n.serve(ctx, "admin", n.cmd.String("admin-listen"), process.AdminHandler(n.registry, &n.readiness)); err != nil {
+	admins := process.AdminHandler(n.registry, &n.readiness)
+	if err := n.serveWithin(ctx, adminLimits, "admin", n.cmd.String("admin-listen"), admins); err != nil {
 		return err
 	}
 	var wired atomic.Bool

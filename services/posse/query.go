@@ -65,6 +65,7 @@ func (n *node) wireQuery(ctx context.Context) error {
 	service, err := query.New(query.Config{
 		Store: store, Bus: conn, Gateways: gateways, Confirmations: gateways, Authenticator: authenticator, Ender: recorder,
 		SignIn: signIn, AvatarHosts: n.cmd.StringSlice("avatar-hosts"), TokenParameter: n.cmd.Bool("token-parameter"),
+		MaxScreens: n.maxConnections() / 2, MaxWatchers: n.maxConnections() / 4,
 		Logger: n.logger, Metrics: n.registry,
 	})
 	if err != nil {

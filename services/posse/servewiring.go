@@ -220,6 +220,7 @@ func (s *allInOne) newQuery(record *recorder.Recorder) (*query.Service, principa
 	service, err := query.New(query.Config{
 		Store: s.store, Bus: s.conn, Gateways: s.fleet, Confirmations: s.fleet, Authenticator: authenticator, Ender: record,
 		SignIn: signIn, AvatarHosts: s.cmd.StringSlice("avatar-hosts"), TokenParameter: s.cmd.Bool("token-parameter"),
+		MaxScreens: s.maxConnections() / 2, MaxWatchers: s.maxConnections() / 4,
 		TouchInterval: s.cmd.Duration("touch-interval"), Logger: s.logger, Metrics: s.registry,
 	})
 	return service, authenticator, err

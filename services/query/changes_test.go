@@ -2,10 +2,13 @@ package query_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/services/query"
@@ -145,6 +148,68 @@ func TestWatchersAreBounded(t *testing.T) {
 	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || !strings.Contains(got.raw, `"busy"`) {
 		t.Errorf("one too many: %d %s", got.status, got.raw)
 	}
+}
+
+// TestAWatcherThatReadsNothingHurtsNobody has one watcher leave its events on the line
+// until it is cut off. The other hears of every change when it happens.
+func TestAWatcherThatReadsNothingHurtsNobody(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	r := setup(t, func(c *query.Config) { c.Metrics = registry })
+	r.shop()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096) // so that what the kernel holds for it is soon full
+	}
+	fmt.Fprint(conn, "GET /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n\r\n")
+	list := r.follow("admin", "")
+	for e := r.next(list); e.name != "ready"; {
+		e = r.next(list)
+	}
+	eventually(t, "both watch", func() bool { return gauge(t, registry, "posse_query_watchers") == 2 })
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = fmt.Sprintf("user-%d-%s", i, strings.Repeat("x", 100))
+	}
+	n := 0
+	for ; gauge(t, registry, "posse_query_slow_watchers_total") == 0; n++ {
+		if n == 10_000 {
+			t.Fatal("100 MB of changes are kept for a watcher that reads nothing")
+		}
+		many[0] = fmt.Sprintf("change-%d", n)
+		r.announce("shop", many...)
+		if e := r.next(list); e.name != "changed" || !strings.Contains(e.data, many[0]) {
+			t.Fatalf("after %d changes the other watcher hears %.100v", n, e)
+		}
+	}
+	if e := gauge(t, registry, "posse_query_slow_watchers_total"); e != 1 {
+		t.Errorf("%v watchers were cut off after %d changes, want one", e, n)
+	}
+	many[0] = "afterwards"
+	r.announce("shop", many...)
+	if e := r.next(list); !strings.Contains(e.data, many[0]) {
+		t.Errorf("afterwards the other watcher hears %.100v", e)
+	}
+}
+
+// gauge is the value of a metric without labels.
+func gauge(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetGauge().GetValue() + family.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 func TestHeartbeat(t *testing.T) {

@@ -76,6 +76,8 @@ type Config struct {
 	// MaxWatchers, MaxTenants and PollEvery are those of changes.Config.
 	MaxWatchers, MaxTenants int
 	PollEvery               time.Duration
+	// MaxScreens is that of screen.Config.
+	MaxScreens int
 	// Heartbeat is how often a silent stream of changes says that it is alive; 0
 	// means 15 s.
 	Heartbeat time.Duration

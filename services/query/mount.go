@@ -34,7 +34,8 @@ func (s *Service) newFront() (f front, err error) {
 	f.screen, err = screen.New(screen.Config{
 		Store: c.Store, Changes: s.hub, Ender: c.Ender, Fleet: allOf{c.Gateways, c.Confirmations},
 		FrameAncestors: c.SignIn.FrameAncestors, AvatarHosts: c.AvatarHosts, TouchInterval: c.TouchInterval,
-		CheckEvery: c.CheckEvery, Heartbeat: c.Heartbeat, Observe: s.metrics.observe, Now: c.Now, Logger: c.Logger,
+		CheckEvery: c.CheckEvery, Heartbeat: c.Heartbeat, MaxScreens: c.MaxScreens,
+		Observe: s.metrics.observe, Now: c.Now, Logger: c.Logger,
 	})
 	if err != nil {
 		return f, err

@@ -3,6 +3,7 @@ package recorder
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -75,8 +76,14 @@ type Config struct {
 
 	// CachedUsers is how many folded users are kept; 0 means 20,000.
 	CachedUsers int
-	// MaxConcurrent is how many commands are carried out at once; 0 means 256.
+	// MaxConcurrent is how many commands are carried out at once, 3 at least; 0
+	// means 256. An eighth of them, and one at least, is for what ends sessions
+	// alone, and as many for that and for refreshes. As many of each kind may wait.
+	// Logins and touches are carried out fewer at once while they take long.
 	MaxConcurrent int
+	// MaxWait is how long logins, refreshes and touches wait to be carried out; 0
+	// means 1 s. What ends sessions waits for half the Timeout.
+	MaxWait time.Duration
 	// Timeout bounds a command; 0 means 8 s, less than commands.Client waits.
 	Timeout time.Duration
 	// SweepEvery is how often idle sessions are looked for; 0 means a minute.
@@ -102,6 +109,10 @@ func (c Config) withDefaults() (Config, error) {
 	c.RoomEvery = cmp.Or(c.RoomEvery, time.Second)
 	c.CachedUsers = cmp.Or(c.CachedUsers, 20_000)
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 256)
+	if c.MaxConcurrent < ranks {
+		return c, fmt.Errorf("recorder: Config.MaxConcurrent is %d, want %d at least", c.MaxConcurrent, ranks)
+	}
+	c.MaxWait = cmp.Or(c.MaxWait, time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 8*time.Second)
 	c.SweepEvery = cmp.Or(c.SweepEvery, time.Minute)
 	c.ReadModelWait = cmp.Or(c.ReadModelWait, 2*time.Second)

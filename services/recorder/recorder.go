@@ -35,8 +35,8 @@ type Recorder struct {
 	users   *users
 	locks   *locks
 	answers *answers
-	slots   chan struct{}
 	room    *room
+	places  *places
 	metrics *metrics
 	logger  *slog.Logger
 }
@@ -51,7 +51,8 @@ func New(config Config) (*Recorder, error) {
 		return nil, err
 	}
 	left := newRoom(config)
-	m, err := newMetrics(config.Metrics, left)
+	places := newPlaces(config.MaxConcurrent, config.MaxWait, config.Timeout/2)
+	m, err := newMetrics(config.Metrics, places, left)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +62,8 @@ func New(config Config) (*Recorder, error) {
 		users:   newUsers(config, m),
 		locks:   newLocks(),
 		answers: &answers{bus: config.Bus, logger: config.Logger},
-		slots:   make(chan struct{}, config.MaxConcurrent),
 		room:    left,
+		places:  places,
 		metrics: m,
 		logger:  config.Logger,
 	}, nil
@@ -70,78 +71,80 @@ func New(config Config) (*Recorder, error) {
 
 // EndSession ends one session.
 func (r *Recorder) EndSession(ctx context.Context, c commands.EndSession) (commands.Ended, error) {
-	return carry(ctx, r, "end_session", c.Caller, func(ctx context.Context) (commands.Ended, error) { return r.endSession(ctx, c) })
+	return carry(ctx, r, "end_session", endings, c, c.Caller, r.endSession)
 }
 
 // EndUser ends the sessions of a user, or all but one.
 func (r *Recorder) EndUser(ctx context.Context, c commands.EndUser) (commands.Ended, error) {
-	return carry(ctx, r, "end_user", c.Caller, func(ctx context.Context) (commands.Ended, error) { return r.endUser(ctx, c) })
+	return carry(ctx, r, "end_user", endings, c, c.Caller, r.endUser)
 }
 
 // ForgetUser ends the sessions of a user and has the person forgotten.
 func (r *Recorder) ForgetUser(ctx context.Context, c commands.ForgetUser) (commands.Ended, error) {
-	return carry(ctx, r, "forget_user", c.Caller, func(ctx context.Context) (commands.Ended, error) { return r.forgetUser(ctx, c) })
+	return carry(ctx, r, "forget_user", endings, c, c.Caller, r.forgetUser)
 }
 
 // Login records a login.
 func (r *Recorder) Login(ctx context.Context, c commands.Login) (commands.LoggedIn, error) {
-	return carry(ctx, r, "login", c.Caller, func(ctx context.Context) (commands.LoggedIn, error) { return r.login(ctx, c) })
+	return carry(ctx, r, "login", arrivals, c, c.Caller, r.login)
 }
 
 // Refresh redeems a refresh token of posse's own.
 func (r *Recorder) Refresh(ctx context.Context, c commands.Refresh) (commands.Refreshed, error) {
-	return limited(ctx, r, "refresh", func(ctx context.Context) (commands.Refreshed, error) { return r.refresh(ctx, c) })
+	claims, err := r.redeemable(c)
+	if err != nil {
+		r.metrics.begin("refresh")(err)
+		return commands.Refreshed{}, err
+	}
+	return limited(ctx, r, "refresh", r.rankOf(claims), claims.Tenant, func(ctx context.Context) (commands.Refreshed, error) {
+		return r.refresh(ctx, c, claims)
+	})
 }
 
 // RecordRefresh records a refresh of a backend's own token.
 func (r *Recorder) RecordRefresh(ctx context.Context, c commands.RecordRefresh) (commands.Refreshed, error) {
-	return carry(ctx, r, "record_refresh", c.Caller, func(ctx context.Context) (commands.Refreshed, error) {
-		return r.recordRefresh(ctx, c)
-	})
+	return carry(ctx, r, "record_refresh", renewals, c, c.Caller, r.recordRefresh)
 }
 
 // Touch records activity.
 func (r *Recorder) Touch(ctx context.Context, c commands.Touches) error {
-	_, err := carry(ctx, r, "touch", c.Caller, func(ctx context.Context) (struct{}, error) { return struct{}{}, r.touch(ctx, c) })
+	_, err := carry(ctx, r, "touch", arrivals, c, c.Caller, func(ctx context.Context, c commands.Touches) (struct{}, error) {
+		return struct{}{}, r.touch(ctx, c)
+	})
 	return err
 }
 
 // carry is limited for commands with a caller, who must be somebody.
-func carry[A any](ctx context.Context, r *Recorder, name string, caller commands.Caller, do func(context.Context) (A, error)) (A, error) {
-	return limited(ctx, r, name, func(ctx context.Context) (none A, err error) {
+func carry[C, A any](
+	ctx context.Context, r *Recorder, name string, rank rank, c C, caller commands.Caller, do func(context.Context, C) (A, error),
+) (A, error) {
+	return limited(ctx, r, name, rank, caller.Principal.Tenant, func(ctx context.Context) (none A, err error) {
 		if caller.Principal.Tenant == "" || caller.Principal.Kind < principal.Backend || caller.Principal.Kind > principal.Auditor {
 			return none, commands.NewError(commands.ReasonUnauthenticated, "the command names no caller")
 		}
 		if err := checkCaller(caller); err != nil {
 			return none, err
 		}
-		return do(ctx)
+		return do(ctx, c)
 	})
 }
 
-// limited carries a command out within the recorder's limits and counts it.
-func limited[A any](ctx context.Context, r *Recorder, name string, do func(context.Context) (A, error)) (answer A, err error) {
+// limited carries a command out within the recorder's limits and counts it. It is
+// the one door for commands over HTTP and over NATS.
+func limited[A any](
+	ctx context.Context, r *Recorder, name string, rank rank, tenant string, do func(context.Context) (A, error),
+) (answer A, err error) {
 	done := r.metrics.begin(name)
 	defer func() { done(err) }()
 	ctx, cancel := context.WithTimeout(ctx, r.config.Timeout)
 	defer cancel()
-	if err := r.acquire(ctx); err != nil {
+	leave, err := r.places.take(ctx, rank, tenant)
+	if err != nil {
 		return answer, err
 	}
-	defer func() { <-r.slots }()
+	defer leave()
 	answer, err = do(ctx)
 	return answer, refusal(ctx, err)
-}
-
-func (r *Recorder) acquire(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.config.Timeout/4)
-	defer cancel()
-	select {
-	case r.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return commands.Retry(commands.ReasonBusy, busyAfter, "%d commands are being carried out", cap(r.slots))
-	}
 }
 
 // refusal says the errors of the domain and the log in the words of package

@@ -12,21 +12,34 @@ import (
 	"github.com/posse-pos/posse/pkg/token"
 )
 
-func (r *Recorder) refresh(ctx context.Context, c commands.Refresh) (commands.Refreshed, error) {
+// redeemable reads a refresh token before there is a place for it: what is none of
+// ours, or has expired, takes none.
+func (r *Recorder) redeemable(c commands.Refresh) (token.RefreshClaims, error) {
 	if r.config.Issuer == nil {
-		return commands.Refreshed{}, commands.NewError(commands.ReasonInvalidGrant, "this recorder mints no tokens")
+		return token.RefreshClaims{}, commands.NewError(commands.ReasonInvalidGrant, "this recorder mints no tokens")
 	}
 	claims, err := r.config.Issuer.ParseRefresh(c.Token)
 	if err != nil {
-		return commands.Refreshed{}, invalidGrant(err)
+		return claims, invalidGrant(err)
 	}
-	now := r.config.now()
-	if err := checkRefresh(c); err != nil {
-		return commands.Refreshed{}, err
+	return claims, checkRefresh(c)
+}
+
+// rankOf has a token that was redeemed before go as what it is: an end of its
+// session. It goes by what is kept of the user and reads nothing; a token of which
+// nothing is known goes as a renewal, before every login.
+func (r *Recorder) rankOf(claims token.RefreshClaims) rank {
+	state, _ := r.users.cache.Peek(ref{Tenant: claims.Tenant, User: claims.User})
+	if s, known := state.Session(claims.Session); known && s.End == nil && s.Generation > claims.Generation {
+		return endings
 	}
+	return renewals
+}
+
+func (r *Recorder) refresh(ctx context.Context, c commands.Refresh, claims token.RefreshClaims) (commands.Refreshed, error) {
 	command := session.Refresh{
 		Key: events.Key{Tenant: claims.Tenant, User: claims.User, Session: claims.Session},
-		ID:  newID(), CommandID: newID(), Now: now,
+		ID:  newID(), CommandID: newID(), Now: r.config.now(),
 		Generation: claims.Generation,
 		Personal:   events.DevicePersonal{IP: c.IP, UserAgent: c.UserAgent},
 	}

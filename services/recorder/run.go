@@ -13,6 +13,9 @@ import (
 	"github.com/posse-pos/posse/pkg/process"
 )
 
+// refusing is how many commands over NATS may be on their way to a refusal.
+const refusing = 64
+
 // Run is the recorder as a process of its own: it serves HTTP on
 // Config.Listener and the commands over NATS until the context ends.
 func Run(ctx context.Context, config Config) error {
@@ -62,7 +65,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 		return nil
 	}
 	service := commands.Service(r.config.Version, r, r.logger)
-	service.MaxInFlight = r.config.MaxConcurrent
+	// The places refuse what is too much, each kind of command by itself; what waits
+	// before they are asked would wait behind commands of all kinds.
+	service.MaxInFlight = r.places.inAll() + refusing
 	return r.config.Bus.Serve(ctx, service)
 }
 

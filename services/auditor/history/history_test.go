@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/services/auditor/history"
 	"github.com/posse-pos/posse/services/auditor/replay"
 )
@@ -296,6 +298,34 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 			a.ended("slow_reader")
 		})
 	}
+}
+
+// TestASlowReaderHurtsNobodyElse has an auditor read nothing of much, while people sign
+// in and another auditor follows.
+func TestASlowReaderHurtsNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(c *history.Config) { c.WriteTimeout, c.Patience = patience/4, patience })
+	for batch := range 10 { // 10 MB, more than the line holds
+		facts := make([]events.Envelope, natslog.MaxAppend)
+		for i := range facts {
+			fact := login("shop", "ann", fmt.Sprintf("s-%d-%d", batch, i))
+			fact.Personal.UserAgent = strings.Repeat("x", events.MaxUserAgent)
+			facts[i] = events.Envelope{ID: fact.Session, Source: "/posse/test", Time: moment, Event: fact}
+		}
+		if _, err := s.log.Append(s.ctx, facts, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.dial("GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer auditor\r\n\r\n")
+	eventually(t, "it is being read for the slow one", func() bool { return s.metric("posse_history_streams", "") == 1 })
+	list, _ := s.follow("admin", "/v1/events?follow=true&user=bob")
+	for i := range 50 {
+		session := fmt.Sprintf("till-%d", i)
+		if at := s.append(login("shop", "bob", session)); s.next(list).id != strconv.FormatUint(at, 10) {
+			t.Fatalf("the other auditor hears of something else than login %d", i)
+		}
+	}
+	eventually(t, "the slow one is cut off", func() bool { return s.metric("posse_history_streams_ended_total", "slow_reader") == 1 })
 }
 
 func TestAClientHangsUp(t *testing.T) {

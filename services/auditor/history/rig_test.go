@@ -249,6 +249,9 @@ func (a *api) dial(request string) io.Reader {
 		a.t.Fatal(err)
 	}
 	a.t.Cleanup(func() { _ = conn.Close() })
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096) // what is not read does not stay on the line
+	}
 	if _, err := io.WriteString(conn, request); err != nil {
 		a.t.Fatal(err)
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	Revocations, Burst int
 	// FleetWatched is how long a fleet is watched at work; 0 means 20 s.
 	FleetWatched time.Duration
+	// OverloadFor is how long the part overload offers too much; 0 means 8 s.
+	OverloadFor time.Duration
 	// Rounds is how often a comparison alternates; 0 means 3. Medians are printed.
 	Rounds int
 	// Watch is the load of the part watchers.
@@ -63,6 +65,7 @@ var parts = []part{
 	{"check", measureCheck},
 	{"logins", measureLogins},
 	{"sealing", measureSealing},
+	{"overload", measureOverload},
 	{"projector", measureProjector},
 	{"rebuild", measureRebuild},
 	{"revocation", measureRevocation},
@@ -148,6 +151,9 @@ func (c *Config) check() error {
 	}
 	if c.FleetWatched == 0 {
 		c.FleetWatched = 20 * time.Second
+	}
+	if c.OverloadFor == 0 {
+		c.OverloadFor = 8 * time.Second
 	}
 	if c.Rounds == 0 {
 		c.Rounds = 3

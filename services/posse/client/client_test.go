@@ -58,6 +58,26 @@ func TestProblemSaysWhatPosseSaid(t *testing.T) {
 	}
 }
 
+func TestProblemSaysWhenToAskAgain(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Retry-After", "3")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"title":"Service Unavailable","detail":"too much","reason":"busy"}`)
+	}))
+	t.Cleanup(server.Close)
+	c, err := client.New(server.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Login(t.Context(), client.Login{User: "ann"})
+	problem, ok := errors.AsType[*client.Problem](err)
+	if want := "503 Service Unavailable: too much; ask again in 3 s"; !ok || problem.Error() != want || problem.RetryAfter != 3 {
+		t.Errorf("error is %v, want %q", err, want)
+	}
+}
+
 func TestEndAsks(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,9 @@ type Problem struct {
 	// Reason is one word that programs can rely on, "" if the answer is not
 	// posse's own.
 	Reason string `json:"reason"`
-	Errors []struct {
+	// RetryAfter is when to ask again, in seconds; 0 if the answer does not say.
+	RetryAfter int `json:"-"`
+	Errors     []struct {
 		Field   string `json:"field"`
 		Message string `json:"message"`
 	} `json:"errors"`
@@ -34,7 +37,11 @@ func (p *Problem) Error() string {
 			said = append(said, field.Field+": "+field.Message)
 		}
 	}
-	return strings.Join(said, ": ")
+	text := strings.Join(said, ": ")
+	if p.RetryAfter > 0 {
+		text += fmt.Sprintf("; ask again in %d s", p.RetryAfter)
+	}
+	return text
 }
 
 func problemOf(request Request, response *http.Response, body []byte) error {
@@ -44,6 +51,9 @@ func problemOf(request Request, response *http.Response, body []byte) error {
 		problem.Detail = request.Method + " " + request.Path
 	}
 	problem.Status = response.StatusCode
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil {
+		problem.RetryAfter = seconds
+	}
 	if problem.Title == "" {
 		problem.Title = http.StatusText(response.StatusCode)
 	}

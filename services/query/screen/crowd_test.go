@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/services/query/changes"
+	"github.com/posse-pos/posse/services/query/screen"
 )
 
 func TestHeadOfAStreamIsNotAStream(t *testing.T) {
@@ -65,6 +66,22 @@ func TestACrowdEndsWithItsLastScreen(t *testing.T) {
 		r.announce("carl")
 		pass(time.Second)
 		again.hears("a new crowd", "users")
+	})
+}
+
+func TestSoManyScreensAreOpen(t *testing.T) {
+	t.Parallel()
+	live(t, func(r *rig) {
+		r.build(func(c *screen.Config) { c.MaxScreens = 2 })
+		r.shop()
+		first, second := r.follow("anna", ""), r.follow("zoe", "")
+		if a := r.get("otto", "/live"); a.Code != http.StatusServiceUnavailable || a.Header().Get("Retry-After") == "" {
+			r.Errorf("one too many is answered %d", a.Code)
+		}
+		first.close()
+		third := r.follow("otto", "")
+		third.close()
+		second.close()
 	})
 }
 

@@ -22,21 +22,27 @@ const (
 type live struct {
 	hub   *changes.Hub
 	every time.Duration
+	most  int // screens, of all tenants
 
 	mu     sync.Mutex
 	crowds map[string]*crowd
+	open   int    // screens
 	number uint64 // of the newest pulse, whoever's
 }
 
 func newLive(config Config) *live {
-	return &live{hub: config.Changes, every: config.PulseEvery, crowds: map[string]*crowd{}}
+	return &live{hub: config.Changes, every: config.PulseEvery, most: config.MaxScreens, crowds: map[string]*crowd{}}
 }
 
 // join adds a screen that shows a tenant as of a mark. What happened since is its
-// first pulse. The error is that of changes.Hub.Watch.
+// first pulse. The error is changes.ErrBusy when so many are open already, or that of
+// changes.Hub.Watch.
 func (l *live) join(tenant, user string, since, now changes.Mark) (*member, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.open >= l.most {
+		return nil, changes.ErrBusy
+	}
 	c := l.crowds[tenant]
 	if c == nil {
 		watching, err := l.hub.Watch(tenant, "", now)
@@ -48,6 +54,7 @@ func (l *live) join(tenant, user string, since, now changes.Mark) (*member, erro
 	m := &member{crowd: c, user: user, wake: make(chan struct{}, 1)}
 	m.catchUp(since, now)
 	c.members[m] = struct{}{}
+	l.open++
 	return m, nil
 }
 

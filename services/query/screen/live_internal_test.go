@@ -51,7 +51,7 @@ func inCrowd(t *testing.T, config changes.Config, test func(s *stage)) {
 		ended := make(chan error, 1)
 		go func() { ended <- hub.Run(ctx) }()
 		synctest.Wait()
-		test(&stage{t, newLive(Config{Changes: hub, PulseEvery: time.Second}), bus})
+		test(&stage{t, newLive(Config{Changes: hub, PulseEvery: time.Second, MaxScreens: 10}), bus})
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)

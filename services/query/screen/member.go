@@ -50,6 +50,7 @@ func (m *member) leave() {
 	c := m.crowd
 	c.live.mu.Lock()
 	delete(c.members, m)
+	c.live.open--
 	last := len(c.members) == 0 && c.live.crowds[c.tenant] == c
 	if last {
 		delete(c.live.crowds, c.tenant)

@@ -72,6 +72,8 @@ type Config struct {
 	CheckEvery time.Duration
 	// Heartbeat is how often a silent stream says that it is alive; 0 means 15 s.
 	Heartbeat time.Duration
+	// MaxScreens is how many may be open and live at once; 0 means 5,000.
+	MaxScreens int
 
 	// Observe hears of every answer; nil means that nobody does.
 	Observe func(operation string, status int, took time.Duration)
@@ -89,6 +91,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.PulseEvery = cmp.Or(c.PulseEvery, time.Second)
 	c.CheckEvery = cmp.Or(c.CheckEvery, 2*time.Second)
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
+	c.MaxScreens = cmp.Or(c.MaxScreens, 5000)
 	c.Logger = cmp.Or(c.Logger, slog.Default()).With("component", "screen")
 	if c.Now == nil {
 		c.Now = time.Now

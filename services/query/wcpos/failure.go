@@ -103,7 +103,7 @@ func restErrorOf(err error) *restError {
 		e.Code = codeForbidden
 	case http.StatusUnprocessableEntity: // WordPress knows no 422
 		e = newError(http.StatusBadRequest, codeInvalidParameter, e.Message)
-	case http.StatusServiceUnavailable, http.StatusInsufficientStorage:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInsufficientStorage:
 		e.retryAfter = max(1, commands.AsError(err).RetryAfter)
 	}
 	return e

@@ -46,13 +46,13 @@ func New(t testing.TB) string {
 		t.Fatalf("pgtest: %v", shared.err)
 	}
 	name := fmt.Sprintf("posse_test_%d_%d", os.Getpid(), shared.count.Add(1))
-	if err := execute(t.Context(), shared.url, "CREATE DATABASE "+name); err != nil {
+	if err := Execute(t.Context(), shared.url, "CREATE DATABASE "+name); err != nil {
 		t.Fatalf("pgtest: create database: %v", err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := execute(ctx, shared.url, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := Execute(ctx, shared.url, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("pgtest: drop database: %v", err)
 		}
 	})
@@ -95,13 +95,14 @@ func (s stopping) Run() int {
 	return code
 }
 
-func execute(ctx context.Context, database, statement string) error {
+// Execute runs statements in a database, all or none.
+func Execute(ctx context.Context, database, statements string) error {
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	_, err = conn.Exec(ctx, statement)
+	_, err = conn.PgConn().Exec(ctx, statements).ReadAll()
 	return err
 }
 

@@ -217,7 +217,7 @@ func (s *Server) URL(database string) string {
 // CreateDatabase makes an empty database and returns its URL.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error) {
 	statement := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize()
-	if err := execute(ctx, s.URL("postgres"), statement); err != nil {
+	if err := Execute(ctx, s.URL("postgres"), statement); err != nil {
 		return "", fmt.Errorf("create database %q: %w", name, err)
 	}
 	return s.URL(name), nil

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,7 +25,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
@@ -352,12 +350,7 @@ func restored(t *testing.T, file string) (url string) {
 	t.Helper()
 	dump := notForAll.ReplaceAllString(string(gunzipped(t, file)), "")
 	url = pgtest.New(t)
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	if _, err := conn.PgConn().Exec(t.Context(), dump).ReadAll(); err != nil {
+	if err := pgtest.Execute(t.Context(), url, dump); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
 	return url

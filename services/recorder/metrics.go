@@ -57,7 +57,9 @@ func newMetrics(registry prometheus.Registerer, p *places, left *room) (*metrics
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "posse_recorder_commands_waiting", Help: "Commands that wait to be carried out.",
 	}, func() float64 { _, waiting := p.count(); return float64(waiting) })
-	for _, c := range []prometheus.Collector{m.commands, m.seconds, m.folds, m.conflicts, m.swept, m.shed, underWay, waiting, storage, reserve} {
+	for _, c := range []prometheus.Collector{
+		m.commands, m.seconds, m.folds, m.conflicts, m.swept, m.shed, underWay, waiting, storage, reserve,
+	} {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("recorder: register metrics: %w", err)
 		}

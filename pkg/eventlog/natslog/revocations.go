@@ -71,7 +71,7 @@ func (l *Log) publishTogether(ctx context.Context, messages []*nats.Msg) error {
 }
 
 func revocationID(epoch string, r *events.Revocation) string {
-	return "rev-" + epoch + "-" + events.EncodeToken(r.Tenant) + "-" + strconv.FormatUint(r.Sequence, 10) + "-" + events.EncodeToken(r.Session)
+	return fmt.Sprintf("rev-%s-%s-%d-%s", epoch, events.EncodeToken(r.Tenant), r.Sequence, events.EncodeToken(r.Session))
 }
 
 // wholeSeconds rounds up: the server takes no TTL below a second, and a

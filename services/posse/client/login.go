@@ -28,9 +28,9 @@ type Personal struct {
 
 // Grant is what a device holds while it is signed in.
 type Grant struct {
-	Session string
-	Access  string
-	Refresh string
+	Session string `json:"session"`
+	Access  string `json:"access"`
+	Refresh string `json:"refresh"`
 }
 
 // Login records a login, with a backend's key, and returns the tokens that posse

@@ -38,29 +38,41 @@ type promise struct {
 }
 
 var promises = []promise{
-	{1, "refused", (*examined).checkRefused},
-	{2, "terminal", (*examined).checkTerminal},
+	{1, promiseRefused, (*examined).checkRefused},
+	{2, promiseTerminal, (*examined).checkTerminal},
 	{3, promiseLog, (*examined).checkLog},
 	{4, "unknown", (*examined).checkUnknown},
-	{5, "model", (*examined).checkModel},
-	{6, "position", (*examined).checkPosition},
-	{7, "gateways", (*examined).checkGateways},
+	{5, promiseModel, (*examined).checkModel},
+	{6, promisePosition, (*examined).checkPosition},
+	{7, promiseGateways, (*examined).checkGateways},
 	{8, "applied", (*examined).checkApplied},
-	{9, "logout_all", (*examined).checkLogoutAll},
-	{10, "logout_others", (*examined).checkLogoutOthers},
+	{9, promiseLogoutAll, (*examined).checkLogoutAll},
+	{10, promiseLogoutOthers, (*examined).checkLogoutOthers},
 	{11, "repeated", (*examined).checkRepeated},
-	{12, "refresh", (*examined).checkRefresh},
-	{13, "tenants", (*examined).checkTenants},
+	{12, promiseRefresh, (*examined).checkRefresh},
+	{13, promiseTenants, (*examined).checkTenants},
 	{14, "replay", (*examined).checkReplay},
-	{15, "secrets", (*examined).checkSecrets},
+	{15, promiseSecrets, (*examined).checkSecrets},
 	{16, "mended", (*examined).checkMended},
 	{17, "lag", (*examined).checkLag},
 	{18, "valid", (*examined).checkValid},
 	{19, "paging", (*examined).checkPaging},
 }
 
-// promiseLog is the one that the fold of the log is held to.
-const promiseLog = "log"
+// Names of promises that others speak of.
+const (
+	promiseRefused      = "refused"
+	promiseTerminal     = "terminal"
+	promiseLog          = "log" // which the fold of the log is held to
+	promiseModel        = "model"
+	promisePosition     = "position"
+	promiseGateways     = "gateways"
+	promiseLogoutAll    = "logout_all"
+	promiseLogoutOthers = "logout_others"
+	promiseRefresh      = "refresh"
+	promiseTenants      = "tenants"
+	promiseSecrets      = "secrets"
+)
 
 // Check examines a recorded run, and returns what it finds and how much it looked at
 // for each promise.

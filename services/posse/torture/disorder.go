@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -97,7 +98,7 @@ func (d *deliveries) frame() (frame []byte, isMessage bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("torture: NATS sends %q: %w", line, err)
 	}
-	frame = append(line, make([]byte, size+len("\r\n"))...)
+	frame = slices.Concat(line, make([]byte, size+len("\r\n")))
 	_, err = io.ReadFull(d.in, frame[len(line):])
 	return frame, true, err
 }

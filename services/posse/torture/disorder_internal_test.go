@@ -65,7 +65,8 @@ func TestDisorderTearsNoMessage(t *testing.T) {
 		if _, err := fmt.Sscanf(string(frame[bytes.IndexByte(frame, '<'):]), "<%d>", &n); err != nil || !strings.Contains(sent, string(frame)) {
 			t.Fatalf("it carries %q, %v", frame, err)
 		}
-		if seen[string(frame)]++; seen[string(frame)] > 1 {
+		seen[string(frame)]++
+		if seen[string(frame)] > 1 {
 			twice++
 		} else if n < highest {
 			late++

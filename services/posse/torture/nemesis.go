@@ -12,9 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/netfault"
 )
 
@@ -119,11 +118,9 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 		n.breakLine(step, last)
 		return nil
 	case Disorder:
-		for _, d := range n.in.disorders[step.Target] {
-			d.set(true)
-			defer d.set(false)
-		}
+		n.disorder(step.Target, true)
 		last()
+		n.disorder(step.Target, false)
 		return nil
 	case Poison:
 		return n.poison(ctx)
@@ -139,6 +136,12 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 		return n.fill(ctx, n.in.node(step.Target), last)
 	default:
 		return fmt.Errorf("torture: there is no action %q", step.Action)
+	}
+}
+
+func (n *nemesis) disorder(role string, on bool) {
+	for _, d := range n.in.disorders[role] {
+		d.set(on)
 	}
 }
 
@@ -209,8 +212,8 @@ func (n *nemesis) poison(ctx context.Context) error {
 
 // trim purges the stream of revocations, as an operator does who means another.
 func (n *nemesis) trim(ctx context.Context) error {
-	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		stream, err := js.Stream(ctx, events.StreamRevocations)
+	return n.operate(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		stream, err := conn.JetStream().Stream(ctx, events.StreamRevocations)
 		if err != nil {
 			return err
 		}
@@ -219,7 +222,7 @@ func (n *nemesis) trim(ctx context.Context) error {
 }
 
 // operate does what operators may.
-func (n *nemesis) operate(ctx context.Context, do func(ctx context.Context, js jetstream.JetStream) error) error {
+func (n *nemesis) operate(ctx context.Context, do func(ctx context.Context, conn *bus.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operatorPatience)
 	defer cancel()
 	conn, err := n.in.connect(ctx, "operator")
@@ -227,16 +230,15 @@ func (n *nemesis) operate(ctx context.Context, do func(ctx context.Context, js j
 		return err
 	}
 	defer conn.Close()
-	return do(ctx, conn.JetStream())
+	return do(ctx, conn)
 }
 
 // recreate deletes the stream of revocations and makes it anew, as an operator does who
 // lost it.
 func (n *nemesis) recreate(ctx context.Context) error {
-	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		if err := js.DeleteStream(ctx, events.StreamRevocations); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-			return err
-		}
+	return n.operate(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		// One that was not answered may have happened, so the stream is made in any case.
+		deleted := conn.JetStream().DeleteStream(ctx, events.StreamRevocations)
 		for { // what is being deleted cannot be made for a moment
 			//nolint:gosec // it is our own
 			command := exec.CommandContext(ctx, n.in.posse, "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count),
@@ -244,10 +246,10 @@ func (n *nemesis) recreate(ctx context.Context) error {
 			command.Env = withoutPosse(os.Environ())
 			out, err := command.CombinedOutput()
 			if err == nil {
-				return nil
+				return deleted
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("posse doctor: %w\n%s", err, out)
+				return fmt.Errorf("posse doctor: %w\n%s", errors.Join(err, deleted), out)
 			}
 		}
 	})
@@ -258,10 +260,10 @@ const operatorPatience = 20 * time.Second
 
 // stepDown has the leader of a stream make way for another.
 func (n *nemesis) stepDown(ctx context.Context, stream string) error {
-	return n.operate(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+	return n.operate(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second) // it may be without one already
 		defer cancel()
-		_, err := js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
+		_, err := conn.JetStream().Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, nil)
 		return err
 	})
 }

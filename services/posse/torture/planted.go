@@ -21,7 +21,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "len(facts)), expect: nil}",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"log", "logout_all", "logout_others", "refresh"},
+		Breaks: []string{promiseLog, promiseLogoutAll, promiseLogoutOthers, promiseRefresh},
 	},
 	{
 		Name: "fail-open: a stale gateway admits, whatever its policy",
@@ -31,7 +31,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "case staleFor >= 0:",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"refused"},
+		Breaks: []string{promiseRefused},
 	},
 	{
 		Name: "the gateway overlooks some of what it knows",
@@ -41,7 +41,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "if len(session.ID)%2 == 0 && g.Revoked(session.Tenant, session.ID) {",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"refused", "gateways"},
+		Breaks: []string{promiseRefused, promiseGateways},
 	},
 	{
 		Name: "a refresh brings an ended session back",
@@ -51,7 +51,7 @@ var PlantedBugs = []PlantedBug{
 			New:  `case x.End != nil && x.End.Cause == "":`,
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"log", "refresh"},
+		Breaks: []string{promiseLog, promiseRefresh},
 	},
 	{
 		Name: "an old refresh token is good",
@@ -61,7 +61,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "case !c.Foreign && c.Generation+100 < x.Generation:",
 		}},
 		Servers: 1, Seed: 113,
-		Breaks: []string{"refresh"},
+		Breaks: []string{promiseRefresh},
 	},
 	{
 		Name: "Logout All leaves out who refreshed",
@@ -71,7 +71,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "return x.ID == keep || x.LoginSequence > before || x.Generation > 0",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"logout_all"},
+		Breaks: []string{promiseLogoutAll},
 	},
 	{
 		Name: "the read model takes the position of a batch and a part of its facts",
@@ -81,7 +81,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "facts := fold(batch.Facts[:min(len(batch.Facts), 2)], devices)",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"model", "position"},
+		Breaks: []string{promiseModel, promisePosition},
 	},
 	{
 		Name: "the read model takes the position in a transaction of its own",
@@ -106,7 +106,7 @@ var PlantedBugs = []PlantedBug{
 		changed`,
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"model", "position"},
+		Breaks: []string{promiseModel, promisePosition},
 	},
 	{
 		Name: "ack before commit: what NATS did not acknowledge counts as stored",
@@ -116,17 +116,17 @@ var PlantedBugs = []PlantedBug{
 			New:  "\t\treturn 1, nil\n",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"log"},
+		Breaks: []string{promiseLog},
 	},
 	{
-		Name: "a touch makes a session active whose login is not known",
+		Name: "a touch makes a session active that has ended",
 		Edits: []Edit{{
 			File: "pkg/activesessions/pgstore/sessions.go",
 			Old:  "= `login_sequence > 0 AND end_sequence = 0 AND expires > $3`",
-			New:  "= `end_sequence = 0 AND (expires > $3 OR login_sequence = 0)`",
+			New:  "= `login_sequence > 0 AND (end_sequence = 0 OR last_active > end_at) AND expires > $3`",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"position", "model"},
+		Breaks: []string{promisePosition, promiseModel},
 	},
 	{
 		Name: "a gateway does not notice what it did not hear",
@@ -135,18 +135,18 @@ var PlantedBugs = []PlantedBug{
 			Old:  "if sequence > r.at.sequence+1 && !r.isNext(subject, before) {",
 			New:  "if sequence > r.at.sequence+1 && before == sequence {",
 		}},
-		Servers: 1, Seed: 189,
-		Breaks: []string{"refused", "gateways"},
+		Servers: 1, Seed: 113,
+		Breaks: []string{promiseRefused, promiseGateways},
 	},
 	{
 		Name: "conflict code 10164 is taken for no conflict",
 		Edits: []Edit{{
 			File: "pkg/eventlog/natslog/append.go",
 			Old:  "codeTooManyBatches):\n",
-			New:  "codeTooManyBatches):\n\t\ta.expect = nil\n\t\tif sequence, err := l.publish(ctx, a); err == nil {\n\t\t\treturn sequence, nil\n\t\t}\n",
+			New:  "codeTooManyBatches):\n\t\tif hasCode(err, codeConflictInFlight) {\n\t\t\treturn 1, nil\n\t\t}\n",
 		}},
 		Servers: 3, Seed: 262,
-		Breaks: []string{"log", "logout_all", "logout_others", "refresh"},
+		Breaks: []string{promiseLog, promiseLogoutAll, promiseLogoutOthers, promiseRefresh},
 	},
 	{
 		Name: "wall-clock ordering: Logout All ends who signed in before it by the clock",
@@ -156,7 +156,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "return x.ID == keep || x.LoginSequence > before || x.Created.After(e.Now)",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"logout_all", "logout_others"},
+		Breaks: []string{promiseLogoutAll, promiseLogoutOthers},
 	},
 	{
 		Name: "the relay drops what it could not publish",
@@ -164,8 +164,8 @@ var PlantedBugs = []PlantedBug{
 			File: "services/projector/relay/relay.go",
 			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
 		}},
-		Servers: 3, Seed: 262,
-		Breaks: []string{"refused", "gateways"},
+		Servers: 3, Seed: 189,
+		Breaks: []string{promiseRefused, promiseGateways},
 	},
 	{
 		Name: "tick without position: the relay says how far the log goes, not how far it is",
@@ -175,7 +175,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "return true",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"refused", "gateways"},
+		Breaks: []string{promiseRefused, promiseGateways},
 	},
 	{
 		Name: "the relay ticks on a stream that was emptied",
@@ -189,7 +189,7 @@ var PlantedBugs = []PlantedBug{
 			New:  `last.Epoch == "another"`,
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"refused", "gateways", "terminal"},
+		Breaks: []string{promiseRefused, promiseGateways, promiseTerminal},
 	},
 	{
 		Name: "the recorder's log has what a login was answered",
@@ -199,7 +199,7 @@ var PlantedBugs = []PlantedBug{
 			New:  "\tr.logger.InfoContext(ctx, \"signed in\", \"answer\", done)\n\treturn &loginOutput{",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"secrets"},
+		Breaks: []string{promiseSecrets},
 	},
 	{
 		Name: "administrators end sessions of the first tenant, whatever their own",
@@ -209,6 +209,6 @@ var PlantedBugs = []PlantedBug{
 			New:  "\t\tTenant: \"shop\", User: user,",
 		}},
 		Servers: 1, Seed: 189,
-		Breaks: []string{"tenants", "log"},
+		Breaks: []string{promiseTenants, promiseLog},
 	},
 }

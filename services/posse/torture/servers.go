@@ -133,9 +133,9 @@ func (in *installation) natsURL(role string) (string, error) {
 
 // directURL is where the run itself finds NATS.
 func (in *installation) directURL() string {
-	var urls []string
-	for _, node := range in.nodes {
-		urls = append(urls, "nats://"+node.address)
+	urls := make([]string, len(in.nodes))
+	for i, node := range in.nodes {
+		urls[i] = "nats://" + node.address
 	}
 	return strings.Join(urls, ",")
 }

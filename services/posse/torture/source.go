@@ -27,7 +27,7 @@ type Source struct {
 	// environment says. It changes package time, so everything is compiled again: for
 	// minutes, the first time.
 	Clocks bool
-	// Bug is planted in posse.
+	// Bug, if any, is planted in posse.
 	Bug *PlantedBug
 }
 

@@ -27,8 +27,8 @@ type Source struct {
 	// environment says. It changes package time, so everything is compiled again: for
 	// minutes, the first time.
 	Clocks bool
-	// Bug, if any, is planted in posse.
-	Bug *PlantedBug
+	// Planted is what is wrong with posse; nil if nothing is.
+	Planted *PlantedBug
 }
 
 // Build makes the programs from the source of this repository, and of the nats-server
@@ -66,12 +66,12 @@ func (s Source) flags(ctx context.Context, dir string) ([]string, error) {
 			return nil, err
 		}
 	}
-	if s.Bug != nil {
+	if s.Planted != nil {
 		root, err := repository(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for n, edit := range s.Bug.Edits {
+		for n, edit := range s.Planted.Edits {
 			original := filepath.Join(root, edit.File)
 			changed := filepath.Join(dir, fmt.Sprintf("planted-%d%s", n+1, filepath.Ext(edit.File)))
 			if err := edit.write(cmp.Or(replaced[original], original), changed); err != nil {

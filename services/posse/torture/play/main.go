@@ -92,7 +92,7 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []t
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks, Bug: &bug})
+	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks, Planted: &bug})
 	if err != nil {
 		return nil, err
 	}

@@ -77,9 +77,9 @@ type Config struct {
 	// CachedUsers is how many folded users are kept; 0 means 20,000.
 	CachedUsers int
 	// MaxConcurrent is how many commands are carried out at once, 3 at least; 0
-	// means 256. An eighth of them, and one at least, is for what ends sessions
-	// alone, and as many for that and for refreshes. As many of each kind may wait.
-	// Logins and touches are carried out fewer at once while they take long.
+	// means 64. An eighth of them, and one at least, is for what ends sessions
+	// alone, and as many for that and for refreshes. Twice as many of each kind may
+	// wait.
 	MaxConcurrent int
 	// MaxWait is how long logins, refreshes and touches wait to be carried out; 0
 	// means 1 s. What ends sessions waits for half the Timeout.
@@ -108,7 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Reserve = cmp.Or(c.Reserve, eventlog.Reserve)
 	c.RoomEvery = cmp.Or(c.RoomEvery, time.Second)
 	c.CachedUsers = cmp.Or(c.CachedUsers, 20_000)
-	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 256)
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 64)
 	if c.MaxConcurrent < ranks {
 		return c, fmt.Errorf("recorder: Config.MaxConcurrent is %d, want %d at least", c.MaxConcurrent, ranks)
 	}

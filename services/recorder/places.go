@@ -33,16 +33,6 @@ const (
 // seconds.
 const longestRetry = 30
 
-// How many arrivals are under way at once follows from how long they take: what they
-// have appended and nobody has acknowledged yet stands before every revocation in
-// the log.
-const (
-	// promptly is how long they may take, in the mean, before there are to be fewer.
-	promptly = 250 * time.Millisecond
-	// fewest is how many there are to be at least.
-	fewest = 8
-)
-
 // places bounds how many commands are under way. A command takes a place, or waits
 // for one in the queue of its rank, or is refused.
 //
@@ -58,8 +48,6 @@ type places struct {
 
 	mu      sync.Mutex
 	taken   int
-	abreast float64          // how many are taken at most after an arrival took one: limit[arrivals], or fewer
-	pace    time.Duration    // how long arrivals had a place lately, a moving average
 	queues  [ranks]list.List // of *waiting
 	tenants map[string]int   // arrivals and renewals that are here, waiting ones too
 	held    time.Duration    // how long a place was taken lately, a moving average
@@ -75,11 +63,10 @@ func newPlaces(most int, wait, endingsWait time.Duration) *places {
 	own := max(1, most/8)
 	p := &places{
 		limit:   [ranks]int{arrivals: most - 2*own, renewals: most - own, endings: most},
-		room:    most,
+		room:    2 * most,
 		wait:    [ranks]time.Duration{arrivals: wait, renewals: wait, endings: endingsWait},
 		tenants: map[string]int{},
 	}
-	p.abreast = float64(p.limit[arrivals])
 	p.share = (p.limit[arrivals] + p.room) / 2
 	return p
 }
@@ -139,13 +126,13 @@ func (p *places) enter(r rank, tenant string) (*list.Element, error) {
 	if r < endings && p.tenants[tenant] >= p.share {
 		return nil, p.refuse(shedShare, commands.ReasonTooMany, "%d commands of your tenant are under way already", p.tenants[tenant])
 	}
-	if p.taken >= p.most(r) && p.queues[r].Len() >= p.room {
+	if p.taken >= p.limit[r] && p.queues[r].Len() >= p.room {
 		return nil, p.refuse(shedFull, commands.ReasonBusy, "%d commands are under way and %d more wait", p.taken, p.waiting())
 	}
 	if r < endings {
 		p.tenants[tenant]++
 	}
-	if p.taken < p.most(r) { // then nobody of this rank or above waits
+	if p.taken < p.limit[r] { // then nobody of this rank or above waits
 		p.taken++
 		return nil, nil //nolint:nilnil // there is a place
 	}
@@ -191,41 +178,14 @@ func (p *places) leave(r rank, tenant string, held time.Duration) {
 	defer p.mu.Unlock()
 	p.held += (held - p.held) / 16
 	p.taken--
-	if r == arrivals {
-		p.adapt(held)
-	}
 	for r := endings; r >= arrivals; r-- {
-		for first := p.queues[r].Front(); first != nil && p.taken < p.most(r); first = p.queues[r].Front() {
+		for first := p.queues[r].Front(); first != nil && p.taken < p.limit[r]; first = p.queues[r].Front() {
 			if w, ok := p.queues[r].Remove(first).(*waiting); ok {
 				p.taken++
 				close(w.admitted)
 			}
 		}
 	}
-}
-
-// most is how many places are taken at most after one of a rank took one. The caller
-// holds the lock.
-func (p *places) most(r rank) int {
-	if r == arrivals {
-		return int(p.abreast)
-	}
-	return p.limit[r]
-}
-
-// adapt has half as many arrivals under way after as many of them as there were have
-// ended while they took too long, and one more after as many have while they did not:
-// additive increase, multiplicative decrease, as TCP shares a line. The caller holds
-// the lock.
-func (p *places) adapt(held time.Duration) {
-	p.pace += (held - p.pace) / 16
-	if p.pace > promptly {
-		p.abreast -= 0.5
-	} else {
-		p.abreast += 1 / p.abreast
-	}
-	most := float64(p.limit[arrivals])
-	p.abreast = min(max(p.abreast, min(fewest, most)), most)
 }
 
 // forget has a command count no more for its tenant.

@@ -86,6 +86,7 @@ var filterStories = map[string]func(*testing.T, Factory){
 	"a filter ignores case and knows no wildcards":      filterIsLiteral,
 	"counts stop where the query says":                  countsStop,
 	"paging shows everybody once while they are active": pagingUnderChurn,
+	"pages may be asked for by clocks that differ":      pagingWithClocksThatDiffer,
 	"users stand by newest activity":                    usersByNewestActivity,
 	"a user without sessions leaves the list":           userLeaves,
 	"counts are those of a reckoning by hand":           countsAreExact,

@@ -56,6 +56,42 @@ func pagingUnderChurn(t *testing.T, factory Factory) {
 	}
 }
 
+// pagingWithClocksThatDiffer asks for every second page by a clock that is behind the
+// writer's, while those at the end of the list are at work.
+func pagingWithClocksThatDiffer(t *testing.T, factory Factory) {
+	const users, behind = 10, 20 * time.Second
+	s := open(t, factory)
+	for i := range users {
+		s.happens(s.login(fmt.Sprintf("user%d", i), strconv.Itoa(i)))
+		s.advance(time.Second)
+	}
+	for _, filter := range []string{"", "USER", "U"} {
+		seen := map[string]int{}
+		query := activesessions.UsersQuery{PageSize: 3, Filter: filter}
+		for page := range users {
+			query.Now = s.Now().Add(-behind * time.Duration(page%2))
+			found := s.users(query)
+			for _, u := range found.Users {
+				seen[u.ID]++
+			}
+			if query.PageToken = found.NextToken; query.PageToken == "" {
+				break
+			}
+			for i := range users {
+				if id := fmt.Sprintf("user%d", i); seen[id] == 0 {
+					s.happens(s.touch(id, strconv.Itoa(i)))
+					s.advance(time.Second)
+				}
+			}
+		}
+		for i := range users {
+			if id := fmt.Sprintf("user%d", i); seen[id] != 1 {
+				t.Errorf("filter %q: %s was shown %d times", filter, id, seen[id])
+			}
+		}
+	}
+}
+
 // churn is what happens while somebody turns a page: people work, one leaves,
 // one comes.
 func (s *shop) churn(random *rand.Rand, users int, left map[string]bool) {

@@ -16,8 +16,9 @@ import (
 // shows nobody twice and misses nobody who had a session throughout. On a page
 // the newest activity comes first, by what is known now.
 //
-// A past moment is answered from the sessions that were active then. A Now before the
-// store's horizon is that of somebody whose clock is behind, and counts as the horizon.
+// A past moment, and a Now before the store's horizon, is answered from the
+// sessions that were active then. But where a list has several pages, a Now before the
+// horizon counts as the horizon: pages of one list may be asked for by different clocks.
 func (s *Store) Users(_ context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -37,14 +38,7 @@ func (s *Store) Users(_ context.Context, query activesessions.UsersQuery) (activ
 }
 
 func (s *Store) fill(page *activesessions.UsersPage, l *listing) {
-	var entries []entry
-	if l.query.At.IsZero() {
-		l.now = max(l.now, s.horizon)
-		s.count(page, l)
-		entries = l.current(s.version)
-	} else {
-		entries = s.past(page, l)
-	}
+	entries := s.entries(page, l)
 	page.Total = l.query.Counted(page.Total)
 	if !l.query.At.IsZero() {
 		page.Sessions = l.query.Counted(page.Sessions)
@@ -59,6 +53,20 @@ func (s *Store) fill(page *activesessions.UsersPage, l *listing) {
 	for _, e := range entries {
 		page.Users = append(page.Users, e.public())
 	}
+}
+
+func (s *Store) entries(page *activesessions.UsersPage, l *listing) []entry {
+	isNow := l.query.At.IsZero()
+	if !isNow || l.now < s.horizon && l.query.PageToken == "" {
+		entries := s.past(page, l)
+		if !isNow || len(entries) <= l.query.Size() {
+			return entries
+		}
+		page.Total, page.Sessions = 0, 0
+	}
+	l.now = max(l.now, s.horizon)
+	s.count(page, l)
+	return l.current(s.version)
 }
 
 // continueAfter makes the token of the next page and remembers that somebody may

@@ -37,13 +37,17 @@ var (
 // pages: the first page that has a next leaves a note, at most one in a quarter
 // of an hour for a tenant.
 //
-// A past moment is answered from the sessions that were active then, by the newest
-// sign-in, which nothing changes afterwards. A Now before the store's horizon is that
-// of somebody whose clock is behind, and counts as the horizon: pages of one list may
-// be asked for by different clocks.
+// A past moment, and a Now before the store's horizon, is answered from the
+// sessions that were active then, by the newest sign-in, which nothing changes
+// afterwards. But where a list has several pages, a Now before the horizon counts as
+// the horizon: pages of one list may be asked for by different clocks.
 func (s *Store) Users(ctx context.Context, query activesessions.UsersQuery) (activesessions.UsersPage, error) {
-	l := &listing{store: s, query: &query, filter: activesessions.Fold(query.Filter), now: millis(query.Now)}
+	l := &listing{store: s, query: &query, filter: activesessions.Fold(query.Filter), now: millis(query.Now), paging: query.PageToken != ""}
 	err := l.read(ctx)
+	if errors.Is(err, errBehind) {
+		l.paging = true
+		err = l.read(ctx)
+	}
 	if errors.Is(err, errUnnoted) {
 		if err = s.notePaging(ctx, query.Tenant); err == nil {
 			err = l.read(ctx)
@@ -58,12 +62,16 @@ func (s *Store) Users(ctx context.Context, query activesessions.UsersQuery) (act
 // errUnnoted says that writers do not remember places for this list yet.
 var errUnnoted = errors.New("paging is not noted")
 
+// errBehind says that the list has several pages, and Now is before the horizon.
+var errBehind = errors.New("the clock is behind")
+
 // listing is one question for users, while it is answered.
 type listing struct {
 	store  *Store
 	query  *activesessions.UsersQuery
 	filter string
 	now    int64
+	paging bool // there are other pages
 
 	version, horizon, paged int64
 	secret                  []byte
@@ -98,7 +106,7 @@ func (l *listing) orient(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	l.page.Freshness = fresh.decode()
-	if l.query.At.IsZero() {
+	if l.paging && l.query.At.IsZero() {
 		l.now = max(l.now, l.horizon)
 	}
 	if l.query.PageToken == "" {
@@ -113,7 +121,7 @@ func (l *listing) orient(ctx context.Context, tx pgx.Tx) error {
 // isCurrent reports whether the summaries answer. One user's sessions are found
 // as fast by themselves.
 func (l *listing) isCurrent() bool {
-	return l.query.At.IsZero() && l.query.User == ""
+	return l.query.At.IsZero() && l.query.User == "" && l.now >= l.horizon
 }
 
 // entry is a user in an answer. Its columns may be NULL: there is a row of them
@@ -176,6 +184,9 @@ func (l *listing) fill(entries []entry) error {
 	}
 	if size := l.query.Size(); len(entries) > size {
 		entries = entries[:size]
+		if !l.paging && l.query.At.IsZero() && l.now < l.horizon {
+			return errBehind
+		}
 		if l.isCurrent() && l.query.PageToken == "" && l.paged < l.pagedAtLeast() {
 			return errUnnoted
 		}

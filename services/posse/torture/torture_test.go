@@ -21,7 +21,7 @@ var played = []struct {
 	servers int
 }{{189, 1}, {262, 3}}
 
-const each = 45 * time.Second
+const each = 25 * time.Second
 
 // TestTorture plays a few seeds; make torture plays new ones for longer.
 func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about time, so the runs do not share the machine

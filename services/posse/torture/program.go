@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,18 +53,25 @@ func (p *program) spawn() error {
 	cmd := exec.Command(p.path, p.args...) //nolint:noctx,gosec // end ends it; it is our own
 	cmd.Env = append(withoutPosse(os.Environ()), p.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// Whoever interrupts the run does not interrupt its processes one by one.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", p.name, err)
-	}
-	ended := make(chan struct{})
-	p.cmd, p.running = cmd, ended
+	bind(cmd)
+	started, ended := make(chan error), make(chan struct{})
 	go func() {
-		err := cmd.Wait()
+		// The kernel ends a process that is bound when the thread ends that started it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		err = cmd.Wait()
 		close(ended)
 		p.restart(cmd, err)
 	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	p.cmd, p.running = cmd, ended
 	return nil
 }
 

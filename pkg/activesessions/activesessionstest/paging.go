@@ -77,17 +77,22 @@ func pagingWithClocksThatDiffer(t *testing.T, factory Factory) {
 			if query.PageToken = found.NextToken; query.PageToken == "" {
 				break
 			}
-			for i := range users {
-				if id := fmt.Sprintf("user%d", i); seen[id] == 0 {
-					s.happens(s.touch(id, strconv.Itoa(i)))
-					s.advance(time.Second)
-				}
-			}
+			s.othersWork(users, seen)
 		}
 		for i := range users {
 			if id := fmt.Sprintf("user%d", i); seen[id] != 1 {
 				t.Errorf("filter %q: %s was shown %d times", filter, id, seen[id])
 			}
+		}
+	}
+}
+
+// othersWork has everybody make a request who was not seen.
+func (s *shop) othersWork(users int, seen map[string]int) {
+	for i := range users {
+		if id := fmt.Sprintf("user%d", i); seen[id] == 0 {
+			s.happens(s.touch(id, strconv.Itoa(i)))
+			s.advance(time.Second)
 		}
 	}
 }

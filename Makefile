@@ -97,9 +97,12 @@ BROKEN   := ^TestEachFaultIsFound$$
 FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
 # Benchmarks are not faster for being watched.
 BENCHES  := ^TestBench
+# What floods, fills and upgrades a posse that runs as a process of its own would do
+# so with the detector too, and take several times as long.
+WHOLE    := ^(TestSessionsEndWhen|TestReleasesStart|TestEveryListener|TestGigabytes|TestTenThousand|TestAFullListener)
 # The fault suite waits for more than half of its time too, and runs beside it.
 TORTURE  := ^TestTorture$$
-APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)|$(TORTURE)
+APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)|$(WHOLE)|$(TORTURE)
 
 .PHONY: conformance
 conformance: ## examine gateways by the contract: posse's, the one in Node, and broken ones
@@ -159,7 +162,7 @@ test-race:
 	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(APART)'
 test-plain:
 	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(APART)'
-	@go test $(TEST_FLAGS) -run '$(BENCHES)' ./services/posse
+	@go test $(TEST_FLAGS) -run '$(BENCHES)|$(WHOLE)' ./services/posse
 
 .PHONY: verify
 verify: verify-gen verify-fmt verify-modules verify-api verify-vulnerabilities lint ## fail on stale or unformatted files, lint, broken module boundaries, a changed API, known vulnerabilities

@@ -25,7 +25,7 @@ import (
 
 const (
 	// manySessions is how many are ended when logins are refused, at least.
-	manySessions = 1000
+	manySessions = 400
 	// endTakes is how many bytes one end may take of all streams together, as
 	// eventlog.Reserve and docs/operations.md have it.
 	endTakes = 2 << 10
@@ -40,7 +40,7 @@ func TestSessionsEndWhenTheStorageIsFull(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	key := backendKey(t, dir)
-	posse := startLimited(t, dir, "POSSE_MAX_STORAGE=70", "POSSE_STORAGE_RESERVE=68")
+	posse := startLimited(t, dir, "POSSE_MAX_STORAGE=70", "POSSE_STORAGE_RESERVE=69")
 	shop := &fullShop{t: t, api: posse.addresses["api"], gateway: posse.addresses["api"], admin: posse.addresses["admin"], key: key}
 	shop.signInUntilRefused()
 	shop.endAll()
@@ -50,7 +50,7 @@ func TestSessionsEndWhenTheStorageIsFull(t *testing.T) {
 	if log := posse.log.String(); !strings.Contains(log, "logins are refused") {
 		t.Errorf("the log does not say that logins are refused:\n%s", log)
 	}
-	posse = startLimited(t, dir, "POSSE_MAX_STORAGE=140", "POSSE_STORAGE_RESERVE=68")
+	posse = startLimited(t, dir, "POSSE_MAX_STORAGE=140", "POSSE_STORAGE_RESERVE=69")
 	shop.api = posse.addresses["api"]
 	shop.signInAgain()
 }
@@ -67,7 +67,7 @@ func TestSessionsEndWhenNATSIsFull(t *testing.T) {
 	}
 	const unlimited = "store_dir: /data"
 	posse.natsPort = natstest.FreePort(t)
-	posse.settings = []string{"POSSE_STORAGE_RESERVE=68"}
+	posse.settings = []string{"POSSE_STORAGE_RESERVE=69"}
 	posse.edit = []string{unlimited, unlimited + "\n  max_file_store: 70MB"}
 	t.Cleanup(func() { _ = posse.end(syscall.SIGKILL) })
 	addresses, err := posse.start(dir)

@@ -46,6 +46,11 @@ func (x *examined) checkRefreshes(l *life, tried []Operation) {
 		case Unknown:
 			possible++
 		case Refused:
+			// One that was stored, and whose acknowledgement was lost, is decided again: if
+			// the session has ended meanwhile, that is the answer.
+			if l.revoked != 0 {
+				possible++
+			}
 		}
 	}
 	if l.refreshed < certain || l.refreshed > possible {

@@ -45,7 +45,7 @@ var promises = []promise{
 	{5, promiseModel, (*examined).checkModel},
 	{6, promisePosition, (*examined).checkPosition},
 	{7, promiseGateways, (*examined).checkGateways},
-	{8, "applied", (*examined).checkApplied},
+	{8, promiseApplied, (*examined).checkApplied},
 	{9, promiseLogoutAll, (*examined).checkLogoutAll},
 	{10, promiseLogoutOthers, (*examined).checkLogoutOthers},
 	{11, "repeated", (*examined).checkRepeated},
@@ -56,7 +56,7 @@ var promises = []promise{
 	{16, "mended", (*examined).checkMended},
 	{17, "lag", (*examined).checkLag},
 	{18, "valid", (*examined).checkValid},
-	{19, "paging", (*examined).checkPaging},
+	{19, promisePaging, (*examined).checkPaging},
 }
 
 // Names of promises that others speak of.
@@ -67,11 +67,13 @@ const (
 	promiseModel        = "model"
 	promisePosition     = "position"
 	promiseGateways     = "gateways"
+	promiseApplied      = "applied"
 	promiseLogoutAll    = "logout_all"
 	promiseLogoutOthers = "logout_others"
 	promiseRefresh      = "refresh"
 	promiseTenants      = "tenants"
 	promiseSecrets      = "secrets"
+	promisePaging       = "paging"
 )
 
 // Check examines a recorded run, and returns what it finds and how much it looked at

@@ -159,25 +159,6 @@ var PlantedBugs = []PlantedBug{
 		Breaks: []string{promiseLogoutAll, promiseLogoutOthers},
 	},
 	{
-		Name: "the relay drops what it could not publish",
-		Edits: []Edit{{
-			File: "services/projector/relay/relay.go",
-			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
-		}},
-		Servers: 3, Seed: 189,
-		Breaks: []string{promiseRefused, promiseGateways},
-	},
-	{
-		Name: "tick without position: the relay says how far the log goes, not how far it is",
-		Edits: []Edit{{
-			File: "services/projector/relay/tick.go",
-			Old:  "return state.Created.Equal(r.position.Created) && state.Last <= r.position.Sequence",
-			New:  "return true",
-		}},
-		Servers: 1, Seed: 189,
-		Breaks: []string{promiseRefused, promiseGateways},
-	},
-	{
 		Name: "the relay ticks on a stream that was emptied",
 		Edits: []Edit{{
 			File: "services/projector/relay/tick.go",
@@ -210,5 +191,25 @@ var PlantedBugs = []PlantedBug{
 		}},
 		Servers: 1, Seed: 189,
 		Breaks: []string{promiseTenants, promiseLog},
+	},
+	{
+		Name: "nobody remembers where users stood for who is paging",
+		Edits: []Edit{{
+			File: "pkg/activesessions/pgstore/users.go",
+			Old:  "l.paged < l.pagedAtLeast()",
+			New:  "l.paged < l.pagedAtLeast() && l.paged < 0",
+		}},
+		Servers: 1, Seed: 189,
+		Breaks: []string{promisePaging},
+	},
+	{
+		Name: "a gateway says that it is further than it is",
+		Edits: []Edit{{
+			File: "pkg/gateway/follower_ticks.go",
+			Old:  "advanceTo(t.Sequence, renewed)",
+			New:  "advanceTo(t.Sequence+3, renewed)",
+		}},
+		Servers: 1, Seed: 189,
+		Breaks: []string{promiseApplied},
 	},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/posse-pos/posse/pkg/principal"
+	"github.com/posse-pos/posse/pkg/process"
 )
 
 // Config says what an API is.
@@ -53,7 +54,7 @@ func New(config Config) (chi.Router, huma.API) {
 		withLogger(config.Logger),
 		secureHeaders,
 		recoverer,
-		endBodyDeadlines,
+		process.EndBodyDeadlines, // huma leaves them on the connection
 		middleware.GetHead,
 	)
 	router.NotFound(notFound)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -48,11 +47,7 @@ func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) err
 
 // replay has an auditor write the history down.
 func (r *running) replay(ctx context.Context, name string) error {
-	//nolint:gosec // it is our own
-	command := exec.CommandContext(ctx, r.in.posse, "audit", "replay",
-		"--nats", r.in.directURL(), "--nats-nkey", r.in.key("auditor"), "--output", r.in.path(name))
-	command.Env = withoutPosse(os.Environ())
-	if out, err := command.CombinedOutput(); err != nil {
+	if out, err := r.in.command(ctx, "auditor", "audit", "replay", "--output", r.in.path(name)).CombinedOutput(); err != nil {
 		return fmt.Errorf("posse audit replay: %w\n%s", err, out)
 	}
 	return nil

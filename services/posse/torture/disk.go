@@ -58,7 +58,7 @@ func (n *nemesis) fill(ctx context.Context, node natsNode, last func()) error {
 		if n.in.isHealthy(ctx, node) {
 			return err
 		}
-		<-time.After(mendLook)
+		pause(ctx, mendLook)
 	}
 	p := n.in.programs[node.name]
 	return errors.Join(err, p.end(syscall.SIGTERM), p.start())

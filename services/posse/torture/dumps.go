@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -107,10 +106,7 @@ func (r *running) foldModel(ctx context.Context, log *natslog.Log) error {
 
 // rebuild makes the tables anew, while everybody is at work with them.
 func (r *running) rebuild(ctx context.Context) error {
-	//nolint:gosec // it is our own
-	command := exec.CommandContext(ctx, r.in.posse, "projector", "rebuild", "--postgres", r.in.database.URL("posse"),
-		"--nats", r.in.directURL(), "--nats-nkey", r.in.key("projector"))
-	command.Env = withoutPosse(os.Environ())
+	command := r.in.command(ctx, "projector", "projector", "rebuild", "--postgres", r.in.database.URL("posse"))
 	var said, log bytes.Buffer
 	command.Stdout, command.Stderr = &said, &log // which says that there is poison
 	if err := command.Run(); err != nil {

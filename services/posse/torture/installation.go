@@ -247,7 +247,11 @@ var looking = &http.Client{Timeout: time.Second}
 
 // look returns what a process says on its own address, for operators.
 func (in *installation) look(ctx context.Context, name, path string) (status int, text []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, in.admin[name]+path, http.NoBody)
+	return get(ctx, in.admin[name]+path)
+}
+
+func get(ctx context.Context, url string) (status int, text []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -97,12 +96,7 @@ func (n *nemesis) leave(targets ...string) {
 
 // fault breaks something, waits, and mends it.
 func (n *nemesis) fault(ctx context.Context, step Step) error {
-	last := func() {
-		select {
-		case <-ctx.Done():
-		case <-time.After(step.For):
-		}
-	}
+	last := func() { pause(ctx, step.For) }
 	switch step.Action {
 	case Kill:
 		if step.Target == postgres {
@@ -240,11 +234,8 @@ func (n *nemesis) recreate(ctx context.Context) error {
 		// One that was not answered may have happened, so the stream is made in any case.
 		deleted := conn.JetStream().DeleteStream(ctx, events.StreamRevocations)
 		for { // what is being deleted cannot be made for a moment
-			//nolint:gosec // it is our own
-			command := exec.CommandContext(ctx, n.in.posse, "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count),
-				"--nats", n.in.directURL(), "--nats-nkey", n.in.key("operator"))
-			command.Env = withoutPosse(os.Environ())
-			out, err := command.CombinedOutput()
+			doctor := n.in.command(ctx, "operator", "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count))
+			out, err := doctor.CombinedOutput()
 			if err == nil {
 				return deleted
 			}

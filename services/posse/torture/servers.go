@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,6 +141,14 @@ func (in *installation) directURL() string {
 	return strings.Join(urls, ",")
 }
 
+// command is posse as somebody runs it by hand, as a role and on the servers themselves.
+func (in *installation) command(ctx context.Context, role string, arguments ...string) *exec.Cmd {
+	arguments = append(arguments, "--nats", in.directURL(), "--nats-nkey", in.key(role))
+	command := exec.CommandContext(ctx, in.posse, arguments...) //nolint:gosec // it is our own
+	command.Env = withoutPosse(os.Environ())
+	return command
+}
+
 // connect connects to NATS itself, as a role.
 func (in *installation) connect(ctx context.Context, role string) (*bus.Conn, error) {
 	return bus.Connect(ctx, bus.Config{URL: in.directURL(), NKeyFile: in.key(role), Name: "torture", Logger: quiet})
@@ -151,16 +160,8 @@ func (in *installation) isWhole(ctx context.Context) bool {
 }
 
 func (in *installation) isHealthy(ctx context.Context, node natsNode) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+node.monitor+"/healthz", http.NoBody)
-	if err != nil {
-		return false
-	}
-	response, err := looking.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	status, _, err := get(ctx, "http://"+node.monitor+"/healthz")
+	return err == nil && status == http.StatusOK
 }
 
 // whole waits until isWhole, for so long.

@@ -22,7 +22,7 @@ func (r *running) watch(ctx context.Context) []Mended {
 					after = time.Since(healed)
 					break
 				}
-				<-time.After(mendLook)
+				pause(ctx, mendLook)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -28,6 +28,14 @@ const (
 	lastRetry      = 250 * time.Millisecond
 )
 
+// forever are the options of what is tried until its context ends, first after one
+// pause and in the end after another.
+func forever(first, last time.Duration) []backoff.RetryOption {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = first, last
+	return []backoff.RetryOption{backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0)}
+}
+
 // MaxAppend is the most facts that one Append takes: the size of an atomic batch
 // of a server with default limits.
 const MaxAppend = 1000
@@ -57,10 +65,8 @@ func (l *Log) Append(ctx context.Context, facts []events.Envelope, expect *event
 			return 0, err
 		}
 	}
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry
 	sequence, err := backoff.Retry(ctx, func() (uint64, error) { return l.attempt(ctx, a) },
-		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+		forever(firstRetry, lastRetry)...)
 	switch {
 	case err == nil:
 		l.keys.note(facts)

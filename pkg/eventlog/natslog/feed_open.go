@@ -20,17 +20,15 @@ func (f *feed) ensure(ctx context.Context) error {
 	if f.messages != nil {
 		return nil
 	}
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = 20*time.Millisecond, reopenInterval
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := f.open(ctx)
 		if final := f.verdict(err); final != nil {
 			return struct{}{}, backoff.Permanent(final)
 		}
 		return struct{}{}, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+	}, append(forever(20*time.Millisecond, reopenInterval), backoff.WithNotify(func(err error, _ time.Duration) {
 		f.logger.Warn("stream cannot be followed yet", "error", err)
-	}))
+	}))...)
 	return err
 }
 

@@ -77,8 +77,6 @@ func (k *keys) current(ctx context.Context, who events.Key, quarter string) (eve
 	if known, ok := k.get(subject); ok {
 		return known.PersonalKey, nil
 	}
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry
 	key, err := backoff.Retry(ctx, func() (events.PersonalKey, error) {
 		key, err := k.find(ctx, subject)
 		if err == nil && k.destroyed.Contains(key.ID) {
@@ -92,7 +90,7 @@ func (k *keys) current(ctx context.Context, who events.Key, quarter string) (eve
 			err = backoff.Permanent(err)
 		}
 		return key, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	}, forever(firstRetry, lastRetry)...)
 	if errors.Is(err, errBrokenKey) {
 		return events.PersonalKey{}, err
 	}

@@ -21,12 +21,10 @@ const keysAtOnce = 1000
 
 // openAll is open, however long the server is away.
 func (k *keys) openAll(ctx context.Context, facts []eventlog.Recorded) error {
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = firstRetry, reopenInterval
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, k.open(ctx, facts) },
-		backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+		append(forever(firstRetry, reopenInterval), backoff.WithNotify(func(err error, _ time.Duration) {
 			k.log.logger.Warn("the keys of personal data cannot be read yet", "error", err)
-		}))
+		}))...)
 	return err
 }
 

@@ -2,12 +2,16 @@ package natslog_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
+	"github.com/posse-pos/posse/pkg/natstest"
 )
 
 func TestRevocationsVanishWithTheirSession(t *testing.T) {
@@ -65,4 +69,24 @@ func TestRevocationsAreStoredTogether(t *testing.T) {
 	config.AllowAtomicPublish = false
 	r.update(config)
 	publish(200, 300, 300)
+}
+
+// TestRelaysPublishTheSameAtOnce on a cluster, which answers for a while that it is
+// storing a message of the same id.
+func TestRelaysPublishTheSameAtOnce(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.StartCluster(t, 3)
+	r := newRig(t, strings.Join(cluster.URLs(), ","), 3, nil)
+	relays := []*natslog.Log{r.another(), r.another(), r.another()}
+	for i := range 200 {
+		one := events.Revocation{Tenant: "shop", Session: fmt.Sprint("s", i), Sequence: uint64(i + 1), Expires: events.TimestampOf(time.Now().Add(time.Hour))}
+		var publishing errgroup.Group
+		for _, relay := range relays {
+			publishing.Go(func() error { return relay.PublishRevocations(t.Context(), "e", []events.Revocation{one}) })
+		}
+		r.must(publishing.Wait())
+	}
+	if stored := r.info(events.StreamRevocations).State.Msgs; stored != 200 {
+		t.Errorf("the stream has %d revocations, want 200", stored)
+	}
 }

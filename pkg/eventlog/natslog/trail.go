@@ -25,15 +25,13 @@ func (l *Log) Note(ctx context.Context, fact events.AuditEnvelope) (uint64, erro
 	}
 	ctx, cancel := bounded(ctx, appendPatience)
 	defer cancel()
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = firstRetry, lastRetry
 	sequence, err := backoff.Retry(ctx, func() (uint64, error) {
 		sequence, err := l.note(ctx, m)
 		if errors.Is(err, ErrDenied) || errors.Is(err, eventlog.ErrNotFound) || isRefusal(err) {
 			return 0, backoff.Permanent(err)
 		}
 		return sequence, err
-	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(0))
+	}, forever(firstRetry, lastRetry)...)
 	switch {
 	case err == nil:
 		return sequence, nil

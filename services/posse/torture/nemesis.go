@@ -247,7 +247,7 @@ func (n *nemesis) recreate(ctx context.Context) error {
 }
 
 // operatorPatience is how long an operator tries, while other things are broken too.
-const operatorPatience = 20 * time.Second
+const operatorPatience = time.Minute
 
 // stepDown has the leader of a stream make way for another.
 func (n *nemesis) stepDown(ctx context.Context, stream string) error {

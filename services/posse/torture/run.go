@@ -97,7 +97,8 @@ func (r *running) play(ctx context.Context) error {
 	defer rest()
 	var traffic sync.WaitGroup
 	traffic.Go(func() { t.run(busy, r.Seed) })
-	traffic.Go(func() { r.beat(busy) })
+	var heart error
+	traffic.Go(func() { heart = r.beat(busy) })
 	nemesis := &nemesis{in: r.in, since: r.since, out: r.faults, busy: map[string]bool{}}
 	nemesis.play(ctx, plan)
 	r.meta.Healed = time.Since(r.since)
@@ -116,5 +117,5 @@ func (r *running) play(ctx context.Context) error {
 		return ctx.Err()
 	case <-time.After(quietTime):
 	}
-	return errors.Join(r.conclude(ctx, t, mended), r.operations.close(), r.faults.close())
+	return errors.Join(heart, r.conclude(ctx, t, mended), r.operations.close(), r.faults.close())
 }

@@ -498,6 +498,31 @@ func TestNATSStreamMadeAnewAndSoonAsLong(t *testing.T) {
 	eventually(t, "the new stream is all there is", func() bool { return r.Stats().Entries == 50 && r.Ready() == nil })
 }
 
+// TestNATSPurgedWhileItIsLoaded removes revocations of which the gateway's consumer has
+// said that they come.
+func TestNATSPurgedWhileItIsLoaded(t *testing.T) {
+	t.Parallel()
+	h := startHub(t)
+	h.revokeAll("shop", 20_000)
+	line := newLine(t, h.port)
+	r := h.gateway(func(cfg *gateway.Config) { cfg.NATS.URL = "nats://gateway:gateway@" + line.address() })
+	eventually(t, "some are loaded", func() bool { return r.Stats().Entries > 100 })
+	line.freeze()
+	stream, err := h.js.Stream(t.Context(), events.StreamRevocations)
+	if err == nil {
+		err = stream.Purge(t.Context(), jetstream.WithPurgeSubject(events.SubjectRevocations))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line.thaw()
+	defer h.relay()()
+	eventually(t, "ready", func() bool { return r.Ready() == nil })
+	if r.Stats().Entries == 20_000 {
+		t.Error("all were loaded before any was removed")
+	}
+}
+
 func TestNATSServerRestarts(t *testing.T) {
 	t.Parallel()
 	h := startHub(t)

@@ -102,12 +102,17 @@ type page struct {
 	pending  uint64
 }
 
+// pageWait is how long a page may take. A consumer that stands on a server of a cluster
+// that does not get what the others have goes on saying that messages are to come.
+const pageWait = 5 * time.Second
+
 // pages returns what the consumer has, in pages of so many messages at most, up to the
-// end or an error. What came before an error is given first.
+// end or an error. What came before an error is given first. errQuiet says that a page
+// did not come in time.
 func (f *feed) pages(ctx context.Context, limit int) iter.Seq2[page, error] {
 	return func(yield func(page, error) bool) {
 		for {
-			p, err := f.page(ctx, limit)
+			p, err := f.pageInTime(ctx, limit)
 			if len(p.messages) > 0 && !yield(p, nil) || err == nil && p.pending == 0 {
 				return
 			}
@@ -117,6 +122,12 @@ func (f *feed) pages(ctx context.Context, limit int) iter.Seq2[page, error] {
 			}
 		}
 	}
+}
+
+func (f *feed) pageInTime(ctx context.Context, limit int) (page, error) {
+	ctx, cancel := bounded(ctx, pageWait)
+	defer cancel()
+	return f.page(ctx, limit)
 }
 
 // page returns the next messages. With an error they are those that came before it.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -58,6 +59,35 @@ func TestALongScanOutlivesItsConsumer(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+// TestALongScanOutlivesAConsumerThatStandsStill, as one does on a server that does not get
+// what the others have. Its server goes on saying that it is there.
+func TestALongScanOutlivesAConsumerThatStandsStill(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, natstest.Start(t).URL(), 1, nil)
+	const n, limit = 3000, 100
+	for facts := range slices.Chunk(logins("ann", "s", n), natslog.MaxAppend) {
+		_, err := r.log.Append(t.Context(), facts, nil)
+		r.must(err)
+	}
+	got, paused := 0, false
+	for batch, err := range r.log.Scan(t.Context(), eventlog.Selection{Tenant: "shop", User: "ann", Limit: limit}) {
+		r.must(err)
+		got += len(batch.Events)
+		if got == 3*limit {
+			stream, err := r.js.Stream(t.Context(), events.StreamSessions)
+			r.must(err)
+			for name := range stream.ConsumerNames(t.Context()).Name() {
+				_, err := stream.PauseConsumer(t.Context(), name, time.Now().Add(time.Hour))
+				r.must(err)
+				paused = true
+			}
+		}
+	}
+	if got != n || !paused {
+		t.Errorf("got %d facts, want %d; a consumer was paused: %t", got, n, paused)
 	}
 }
 

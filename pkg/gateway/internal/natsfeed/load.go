@@ -80,7 +80,9 @@ func (r *reader) forget(ctx context.Context, from source, consumer string) {
 	}
 }
 
-// drain reads a consumer to its end. A gap in its deliveries is an error.
+// drain reads a consumer to its end. A gap in its deliveries is an error, and so is a
+// consumer that delivers nothing more though it said so: what was still to come is
+// removed, or the server that has the consumer does not get it from the others.
 func (r *reader) drain(ctx context.Context, consumer jetstream.Consumer) error {
 	messages, err := consumer.Messages(
 		jetstream.PullMaxMessages(pullAhead), jetstream.PullHeartbeat(heartbeat),
@@ -90,13 +92,16 @@ func (r *reader) drain(ctx context.Context, consumer jetstream.Consumer) error {
 	}
 	defer messages.Stop()
 	defer context.AfterFunc(ctx, messages.Stop)()
+	last := time.Now()
 	for delivered := uint64(1); ; {
 		m, err := messages.Next(jetstream.NextMaxWait(look))
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, nats.ErrTimeout):
+		case errors.Is(err, nats.ErrTimeout) && time.Since(last) < silence:
 			continue
+		case errors.Is(err, nats.ErrTimeout):
+			return fmt.Errorf("%w, and nothing came for %s", errBehind, silence)
 		case err != nil:
 			return err
 		}
@@ -111,7 +116,7 @@ func (r *reader) drain(ctx context.Context, consumer jetstream.Consumer) error {
 		if meta.NumPending == 0 {
 			return nil
 		}
-		delivered++
+		delivered, last = delivered+1, time.Now()
 	}
 }
 

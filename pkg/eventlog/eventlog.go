@@ -140,7 +140,8 @@ type Reader interface {
 	LastSequence(ctx context.Context, tenant, user string) (uint64, error)
 	// LastTouch returns a session's newest activity, or ErrNotFound.
 	LastTouch(ctx context.Context, key events.Key) (Recorded, error)
-	// Read returns at most limit messages of a stream, from a sequence on.
+	// Read returns at most limit messages of a stream, from a sequence on. Of a
+	// replicated stream a replica may answer that is behind what was acknowledged.
 	Read(ctx context.Context, stream string, from uint64, limit int) (Batch, error)
 	// State returns the extent of a stream.
 	State(ctx context.Context, stream string) (State, error)

@@ -66,6 +66,20 @@ func TestEachFaultIsFound(t *testing.T) {
 	find(t, all, false)
 }
 
+// TestSomeFaultsAreFound looks for some faults of all kinds, each by the rules that it
+// breaks alone: that the test can fail is seen in seconds, and wherever all tests run.
+func TestSomeFaultsAreFound(t *testing.T) {
+	t.Parallel()
+	some := map[string]string{}
+	for _, fault := range []string{
+		"is ready at the end of the stream", "refuses three seconds late", "drops what comes too fast", "takes silence for peace",
+		"answers 503 to everybody while stale", "takes a refresh token", "writes history",
+	} {
+		some[fault] = faults[fault]
+	}
+	find(t, some, true)
+}
+
 // find examines a gateway with each fault, by all rules or by those that it breaks.
 func find(t *testing.T, faults map[string]string, only bool) {
 	t.Helper()

@@ -125,7 +125,7 @@ func TestSnapshotIsWrittenOnceTheGatewayHasLoaded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "snapshot")
 	touching(t, func(cfg *gateway.Config) {
 		cfg.SnapshotFile = file
-		cfg.Feed.(*gatewaytest.Feed).Freeze() //nolint:forcetypeassert // it is the test's
+		cfg.Feed.(*gatewaytest.Feed).Freeze()
 	}, func(r *rig) {
 		pass(5 * time.Second)
 		if _, err := os.Stat(file); !os.IsNotExist(err) {

@@ -141,7 +141,7 @@ func (g *Gateway) maintain(ctx context.Context) {
 		g.follower.sweep(sweepParts)
 		g.reportChange()
 		g.logChange()
-		if time.Since(saved) > snapshotInterval {
+		if time.Since(saved) > snapshotInterval && g.follower.settled() {
 			g.saveSnapshot()
 			saved = time.Now()
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/pkg/gateway"
+	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
 )
 
 // snapshot returns the file that a gateway left, and the issuer of its tokens.
@@ -65,6 +66,78 @@ func TestSnapshotUnderEachPolicy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A gateway that is killed leaves what it wrote while it ran: every 30 seconds, and
+// first when it has loaded.
+func TestSnapshotIsWrittenWhileTheGatewayRuns(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "snapshot")
+	touching(t, func(cfg *gateway.Config) { cfg.SnapshotFile = file }, func(r *rig) {
+		run := func(d time.Duration) {
+			for ; d > 0; d -= time.Second {
+				r.feed.Tick()
+				pass(time.Second)
+			}
+		}
+		run(2 * time.Second)
+		r.feed.Revoke("shop", "s1")
+		run(27 * time.Second)
+		kill(r.t, r, file, gateway.Grace(25*time.Second), map[string]gateway.Reason{
+			"s1": gateway.ReasonAllowed, // it ended after the snapshot, which is 28 s old
+		})
+		kill(r.t, r, file, gateway.FailClosed, map[string]gateway.Reason{"good": gateway.ReasonStale})
+		run(4 * time.Second)
+		kill(r.t, r, file, gateway.FailClosed, map[string]gateway.Reason{
+			"s1": gateway.ReasonRevoked, "good": gateway.ReasonAllowed,
+		})
+	})
+}
+
+// kill starts a gateway from what another one has left so far, away from posse, and
+// looks what it makes of some sessions.
+func kill(t *testing.T, r *rig, file string, policy gateway.StalePolicy, want map[string]gateway.Reason) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), "left")
+	if err := os.WriteFile(left, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := setup(t, func(after *rig, cfg *gateway.Config) {
+		after.feed.Freeze()
+		after.feed.Now, cfg.Now = nil, nil
+		cfg.Verifier, cfg.SnapshotFile, cfg.Stale = r.issuer.Verifier(), left, policy
+	})
+	defer after.Close()
+	for session, reason := range want {
+		if got := after.check(r.issuer.Token("shop", "anna", session)); got != reason {
+			t.Errorf("%s, %s after it was killed: %s, want %s", policy, session, got, reason)
+		}
+	}
+}
+
+// One that did not load waits for that with its first snapshot, and not 30 seconds more.
+func TestSnapshotIsWrittenOnceTheGatewayHasLoaded(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "snapshot")
+	touching(t, func(cfg *gateway.Config) {
+		cfg.SnapshotFile = file
+		cfg.Feed.(*gatewaytest.Feed).Freeze()
+	}, func(r *rig) {
+		pass(5 * time.Second)
+		if _, err := os.Stat(file); !os.IsNotExist(err) {
+			t.Errorf("a gateway that has not loaded writes a snapshot: %v", err)
+		}
+		r.feed.Thaw()
+		r.feed.Tick()
+		pass(2 * time.Second)
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("two seconds after it has loaded: %v", err)
+		}
+	})
 }
 
 func TestUnusableSnapshotIsLeftAside(t *testing.T) {

@@ -47,7 +47,7 @@ A gateway may leave out a part that the contract calls optional; say so with
    touches    it does not report when sessions were last active
    reports    it does not report what it has applied
 
-It takes a minute or two, and exits with 1 if a rule is broken.`,
+It takes a minute or two, some more if the gateway is late, and exits with 1 if a rule is broken.`,
 		Flags: flags(group("The gateway",
 			text("url", "", "where the gateway is asked, such as http://127.0.0.1:8480/authz/forward-auth (required)"),
 			text("policy", gateway.FailClosed.String(), "what it does while it is stale: fail_closed, fail_open or grace=DURATION"),
@@ -57,7 +57,7 @@ It takes a minute or two, and exits with 1 if a rule is broken.`,
 		), group("The examination",
 			texts("only", "rules to look at, such as G6, if not all"),
 			number("flood", conformance.DefaultFlood, "how many sessions are revoked at once"),
-			span("patience", conformance.DefaultPatience, "how much longer than its bound a rule may take on a busy machine"),
+			span("patience", conformance.DefaultPatience, "how much longer than its bound to wait for what is late"),
 			span("start-within", 10*time.Minute, "how long to wait for the gateway to be there"),
 			text("nats-listen", "127.0.0.1:0", "host:port of NATS for the gateway; port 0 takes a free one"),
 			text("issuer-listen", "127.0.0.1:0", "host:port of the issuer's keys and of the upstream"),

@@ -180,6 +180,14 @@ func (r *rig) follow(ctx context.Context, config eventlog.FollowConfig) (*atomic
 	return handled, end
 }
 
+// The server may go while a chunk is filled. The chunk is handed out as it is then.
+func TestAChunkDoesNotGrowByALostConsumer(t *testing.T) {
+	t.Parallel()
+	if natslog.GrowsWhileLost(t.Context()) {
+		t.Error("a chunk grows by messages of a consumer that is lost")
+	}
+}
+
 func TestFollowNeedsAStreamAndAHandler(t *testing.T) {
 	t.Parallel()
 	r := newSingle(t)

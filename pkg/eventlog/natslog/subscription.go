@@ -127,7 +127,7 @@ func (s *subscription) hand(ctx context.Context, read chunk) error {
 // grow adds one message if one comes soon. It returns false when none can be added: the
 // chunk is full, or the consumer is lost, and the next one is for the next chunk.
 func (s *subscription) grow(ctx context.Context, read *chunk) bool {
-	if len(read.messages) >= s.config.BatchSize {
+	if len(read.messages) >= s.config.BatchSize || s.feed.messages == nil { // lost while it was filled
 		return false
 	}
 	soon, cancel := context.WithTimeout(ctx, growWait)

@@ -58,8 +58,8 @@ type Config struct {
 	Only []string
 	// Flood is how many sessions are revoked at once. 0 means DefaultFlood.
 	Flood int
-	// Patience is how much longer than its bound a rule may take. 0 means
-	// DefaultPatience.
+	// Patience is how much longer than its bound something is waited for that is late.
+	// 0 means DefaultPatience.
 	Patience time.Duration
 	// StartWithin is how long the gateway may take until it is heard of. 0 means ten
 	// minutes: somebody may have to start it.

@@ -225,7 +225,8 @@ func (x *examination) while(ctx context.Context, who someone, length time.Durati
 	return answer{}, true
 }
 
-// fresh waits until a newcomer is admitted.
+// fresh waits until a newcomer is admitted. That is no rule's time: what a scene
+// begins with, or ends with.
 func (x *examination) fresh(ctx context.Context) error {
 	who, err := x.newcomer(ctx)
 	if err != nil {
@@ -235,30 +236,25 @@ func (x *examination) fresh(ctx context.Context) error {
 	return err
 }
 
-// gone waits until a revoked session is refused, and says how long that took.
-func (x *examination) gone(ctx context.Context, who someone, bound time.Duration) (string, error) {
+// gone waits until a revoked session is refused, and returns how long that took.
+func (x *examination) gone(ctx context.Context, who someone, bound time.Duration) (time.Duration, error) {
 	took, err := x.until(ctx, who, bound, "want 401 for a revoked session", answer.refused)
 	if err != nil {
-		return "", err
+		return took, err
 	}
 	x.seen(x.ask(ctx, "Bearer "+who.token, nil), gateway.ReasonRevoked)
-	note := "after " + round(took)
-	if took > bound {
-		note += fmt.Sprintf(", the rule says %s: look whether this machine is busy", bound)
-	}
-	return note, nil
+	return took, nil
 }
 
 // stops waits until a good token is no longer admitted, as it has to be a while
-// after the gateway's last news.
-func (x *examination) stops(ctx context.Context, who someone) error {
+// after the gateway's last news, and returns how long that took.
+func (x *examination) stops(ctx context.Context, who someone) (time.Duration, error) {
 	grace, stops := x.config.grace()
 	if !stops {
-		return leftOut("it is fail_open, so that its answers do not show whether it is stale")
+		return 0, leftOut("it is fail_open, so that its answers do not show whether it is stale")
 	}
-	_, err := x.until(ctx, who, x.config.StaleAfter+grace, "want a stale gateway to stop admitting",
+	return x.until(ctx, who, x.config.StaleAfter+grace, "want a stale gateway to stop admitting",
 		func(a answer) bool { return a.status != 0 && !a.admitted() })
-	return err
 }
 
 func round(d time.Duration) string {

@@ -34,6 +34,7 @@ type fake struct {
 
 	mu         sync.Mutex
 	denied     map[string]bool
+	heard      map[string]time.Time // when, of those that were revoked while it was fresh
 	freshUntil time.Time
 	whole      bool // the stream was read once
 	applied    uint64
@@ -41,6 +42,8 @@ type fake struct {
 	place      uint64 // in the stream
 	burst      int    // revocations since the last look around
 	reconnects uint64 // of the connection when the stream was last read
+	backs      uint64 // reconnections that were seen
+	backAt     time.Time
 	server     string // the id of the first one
 	unreadable bool   // as of the newest reading
 	missed     bool   // something, which happens once
@@ -48,13 +51,16 @@ type fake struct {
 
 // startFake starts a gateway that ends with ctx. The function waits for that.
 func startFake(ctx context.Context, fault string, env []string) (wait func(), err error) {
-	f := &fake{fault: fault, env: map[string]string{}, denied: map[string]bool{}, touched: map[string]bool{}}
+	f := &fake{fault: fault, env: map[string]string{}, denied: map[string]bool{}, heard: map[string]time.Time{}, touched: map[string]bool{}}
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
 		f.env[name] = value
 	}
 	if f.bound, err = time.ParseDuration(f.env["POSSE_STALE_AFTER"]); err != nil {
 		return nil, err
+	}
+	if f.fault == "takes four times its bound" {
+		f.bound *= 4
 	}
 	listener, err := net.Listen("tcp", f.env["POSSE_LISTEN"])
 	if err != nil {
@@ -300,6 +306,9 @@ func (f *fake) revoke(l *loading, subject string, data []byte) {
 	case f.fault == "skips causes it does not know" && strings.Contains(string(r.Cause), "later"):
 	case f.fault == "drops what comes too fast" && f.whole && f.burst > 110 && f.burst < 150:
 	default:
+		if f.whole && !f.denied[r.Session] {
+			f.heard[r.Session] = time.Now()
+		}
 		l.set[r.Session], f.denied[r.Session] = true, true
 	}
 }
@@ -314,10 +323,24 @@ func (f *fake) wasWhole() bool {
 func (f *fake) settle(l *loading, then time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.fault == "comes back eight seconds late" && f.dawdles() {
+		return
+	}
 	f.denied, f.whole, f.unreadable = l.set, true, false
 	if until := then.Add(f.bound); until.After(f.freshUntil) {
 		f.freshUntil = until
 	}
+}
+
+// dawdles reports whether it is not eight seconds ago that NATS was seen to be back.
+func (f *fake) dawdles() bool {
+	if reconnects := f.conn.Stats().Reconnects; reconnects != f.backs {
+		f.backs = reconnects
+		if f.whole {
+			f.backAt = time.Now()
+		}
+	}
+	return time.Since(f.backAt) < 8*time.Second
 }
 
 func (f *fake) fresh() bool {
@@ -358,8 +381,11 @@ func (f *fake) tokenReason(token string, claims tokens.Claims, err error) sdk.Re
 
 func (f *fake) sessionReason(claims tokens.Claims) sdk.Reason {
 	f.mu.Lock()
-	denied, whole, unreadable := f.denied[claims.Session], f.whole, f.unreadable
+	denied, whole, unreadable, heard := f.denied[claims.Session], f.whole, f.unreadable, f.heard[claims.Session]
 	f.mu.Unlock()
+	if f.fault == "refuses three seconds late" && time.Since(heard) < 3*time.Second {
+		denied = false
+	}
 	fresh := f.fresh() ||
 		f.fault == "takes silence for peace" && whole && !unreadable && f.conn.IsConnected() ||
 		f.fault == "admits before it knows anything" && !whole

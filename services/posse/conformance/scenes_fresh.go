@@ -23,13 +23,36 @@ func playSilence(ctx context.Context, x *examination) error {
 	fault := x.reported(ctx, 0, func(s events.GatewayStatus) bool { return s.Applied >= sequence && !s.Stale },
 		fmt.Sprintf("no report says that position %d, a revocation's, is applied", sequence))
 	mark := x.heard.mark()
-	x.stopRelay()
-	x.judge("G10", x.stops(ctx, all[0]))
+	x.judgeSilence(ctx, all[0])
 	if fault == nil {
 		fault = x.reported(ctx, mark, func(s events.GatewayStatus) bool { return s.Stale }, "no report says that it is stale")
 	}
 	x.judge("G26", fault)
 	return nil
+}
+
+// judgeSilence stops the relay, and starts it again only if the gateway was late to
+// notice.
+func (x *examination) judgeSilence(ctx context.Context, who someone) {
+	grace, _ := x.config.grace()
+	for timing := (punctual{bound: x.config.StaleAfter + grace}); ; {
+		x.stopRelay()
+		took, err := x.stops(ctx, who)
+		if err != nil {
+			x.judge("G10", err)
+			return
+		}
+		timing.tried(took)
+		if timing.done() {
+			x.judge("G10", timing.verdict(), timing.note())
+			return
+		}
+		x.startRelay(ctx)
+		if err := x.fresh(ctx); err != nil {
+			x.judge("G10", err)
+			return
+		}
+	}
 }
 
 // playFrozen freezes the line while ticks are on their way, and delivers them when
@@ -45,7 +68,7 @@ func playFrozen(ctx context.Context, x *examination) error {
 	}
 	x.stopRelay()
 	stopped := time.Now()
-	if err := x.stops(ctx, who); err != nil {
+	if _, err := x.stops(ctx, who); err != nil {
 		return err
 	}
 	grace, _ := x.config.grace()
@@ -65,6 +88,9 @@ func playFrozen(ctx context.Context, x *examination) error {
 
 // lag sends ticks that were true so long before they are written. No relay runs.
 func (x *examination) lag(ctx context.Context, who someone, late time.Duration) error {
+	if err := x.listens(ctx); err != nil {
+		return err
+	}
 	state, err := x.log.State(ctx, events.StreamSessions)
 	if err != nil {
 		return err
@@ -89,8 +115,51 @@ func (x *examination) lag(ctx context.Context, who someone, late time.Duration) 
 	return nil
 }
 
-// playPartition cuts the line, revokes somebody meanwhile, and mends it.
+// listens waits until the gateway reads what is written to the stream now, although no
+// relay runs.
+func (x *examination) listens(ctx context.Context) error {
+	who, err := x.newcomer(ctx)
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(events.Revocation{
+		Tenant: who.Tenant, Session: who.Session, Expires: expiry(), Cause: events.CauseTerminate, Sequence: 1,
+	})
+	if err != nil {
+		return err
+	}
+	if err := x.sendRaw(ctx, payload, int(lifetime.Seconds())); err != nil {
+		return err
+	}
+	if _, err := x.gone(ctx, who, healedWithin); err != nil {
+		return fmt.Errorf("the line is back after it was frozen, and no relay runs: %w", err)
+	}
+	return nil
+}
+
+// playPartition cuts the line, revokes somebody meanwhile, and mends it; and again
+// while the gateway is late to be stale, or to be fresh.
 func playPartition(ctx context.Context, x *examination) error {
+	grace, _ := x.config.grace()
+	stale, healed := punctual{bound: x.config.StaleAfter + grace}, punctual{bound: healedWithin}
+	for {
+		err := x.partition(ctx, &stale, &healed)
+		if len(stale.took) > 0 && (err != nil || stale.done()) {
+			x.judge("G12", stale.verdict(), "503 "+stale.note())
+		}
+		if err != nil {
+			return err
+		}
+		if stale.done() && healed.done() {
+			x.judge("G14", healed.verdict(), "who was revoked meanwhile is refused, and others are admitted, "+healed.note())
+			return nil
+		}
+	}
+}
+
+// partition is one cut of the line, from its beginning until all is well again. What
+// it breaks but a time it judges itself.
+func (x *examination) partition(ctx context.Context, stale, healed *punctual) error {
 	all, err := x.signIn(ctx, x.people.newKey(user), x.people.newKey(user))
 	if err != nil {
 		return err
@@ -98,8 +167,11 @@ func playPartition(ctx context.Context, x *examination) error {
 	good, ended := all[0], all[1]
 	x.line.Cut()
 	cut := time.Now()
-	note, err := x.stale(ctx, good, cut)
-	x.judge("G12", err, note)
+	took, err := x.stale(ctx, good, cut)
+	if err != nil {
+		x.judge("G12", err)
+	}
+	stale.tried(took)
 	if err := pause(ctx, time.Until(cut.Add(x.config.StaleAfter+watchFor))); err != nil {
 		return err
 	}
@@ -115,41 +187,45 @@ func playPartition(ctx context.Context, x *examination) error {
 		return err
 	}
 	x.line.Open()
-	refused, err := x.gone(ctx, ended, healedWithin)
-	if err != nil {
+	opened := time.Now()
+	if _, err := x.gone(ctx, ended, healedWithin); err != nil {
 		return err
 	}
-	x.judge("G14", x.fresh(ctx), "who was revoked meanwhile is refused "+refused)
+	if err := x.fresh(ctx); err != nil {
+		return err
+	}
+	healed.tried(time.Since(opened))
 	return nil
 }
 
-// stale watches a gateway go stale, by its policy.
-func (x *examination) stale(ctx context.Context, good someone, since time.Time) (note string, err error) {
+// stale watches a gateway go stale, by its policy, and returns how long that took: 0
+// for one that is fail_open and admits throughout.
+func (x *examination) stale(ctx context.Context, good someone, since time.Time) (time.Duration, error) {
 	grace, stops := x.config.grace()
 	unavailable := func(a answer) bool { return a.status == http.StatusServiceUnavailable }
 	if !stops {
 		if a, ok := x.while(ctx, good, x.config.StaleAfter+2*watchFor, answer.admitted); !ok {
-			return "", fmt.Errorf("it is fail_open and stale, and a good token is answered %s", a)
+			return 0, fmt.Errorf("it is fail_open and stale, and a good token is answered %s", a)
 		}
-		return "a good token is admitted throughout", nil
+		x.judge("G12", nil, "a good token is admitted throughout")
+		return 0, nil
 	}
-	bound := x.config.StaleAfter + grace
-	deadline := since.Add(bound + x.config.Patience)
+	deadline := since.Add(x.config.StaleAfter + grace + x.config.Patience)
 	for {
 		a := x.asked(ctx, good)
-		late := time.Since(since)
+		took := time.Since(since)
 		switch {
-		case unavailable(a) && late < grace:
-			return "", fmt.Errorf("its grace is %s, and a good token is answered %s after %s", grace, a, round(late))
+		case unavailable(a) && took < grace:
+			return took, fmt.Errorf("its grace is %s, and a good token is answered %s after %s", grace, a, round(took))
 		case unavailable(a):
-			return "503 after " + round(late), nil
+			return took, nil
 		case !a.admitted():
-			return "", fmt.Errorf("a good token is answered %s while the gateway is stale, want 503", a)
+			return took, fmt.Errorf("a good token is answered %s while the gateway is stale, want 503", a)
 		case time.Now().After(deadline):
-			return "", fmt.Errorf("a good token is still answered %s after %s, want 503", a, round(late))
+			return took, fmt.Errorf("a good token is still answered %s after %s, want 503", a, round(took))
 		}
 		if err := pause(ctx, pollEvery); err != nil {
-			return "", err
+			return took, err
 		}
 	}
 }
@@ -174,7 +250,7 @@ func playUnreadable(ctx context.Context, x *examination) error {
 	if err := x.sendRaw(ctx, payload, unreadableSeconds+int(grace.Seconds())); err != nil {
 		return err
 	}
-	if err := x.stops(ctx, who); err != nil {
+	if _, err := x.stops(ctx, who); err != nil {
 		return fmt.Errorf("a revocation that names no session is in the stream: %w", err)
 	}
 	if a, ok := x.while(ctx, who, watchFor, func(a answer) bool { return !a.admitted() }); !ok {
@@ -215,10 +291,10 @@ func (x *examination) stillFollows(ctx context.Context, rule string) error {
 	if err := x.relayed(ctx, sequence); err != nil {
 		return err
 	}
-	note, err := x.gone(ctx, who, healedWithin)
+	took, err := x.gone(ctx, who, healedWithin)
 	if err != nil {
 		return err
 	}
-	x.judge(rule, x.fresh(ctx), "a revoked session is refused "+note)
+	x.judge(rule, x.fresh(ctx), "a revoked session is refused after "+round(took))
 	return nil
 }

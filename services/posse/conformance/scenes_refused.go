@@ -35,9 +35,12 @@ func playFields(ctx context.Context, x *examination) error {
 	return nil
 }
 
+// playRevocation revokes one person after the other. How long the first takes does not
+// count: a gateway that looks every ten seconds may look just then. The next is revoked
+// when it has just looked.
 func playRevocation(ctx context.Context, x *examination) error {
-	var slowest string
-	for range 5 {
+	timing := punctual{bound: revokedWithin}
+	for i := range 1 + revokedTimes {
 		who, err := x.newcomer(ctx)
 		if err != nil {
 			return err
@@ -45,20 +48,23 @@ func playRevocation(ctx context.Context, x *examination) error {
 		if _, err := x.until(ctx, who, 0, "want a good token admitted", answer.admitted); err != nil {
 			return err
 		}
-		sequence, err := x.revoke(ctx, who)
+		if _, err := x.revoke(ctx, who); err != nil {
+			return err
+		}
+		took, err := x.gone(ctx, who, revokedWithin)
 		if err != nil {
 			return err
 		}
-		if err := x.relayed(ctx, sequence); err != nil {
-			return err
-		}
-		if slowest, err = x.gone(ctx, who, revokedWithin); err != nil {
-			return err
+		if i > 0 {
+			timing.tried(took)
 		}
 	}
-	x.judge("G6", nil, "the last of five "+slowest+" of its publication")
+	x.judge("G6", timing.verdict(), timing.note())
 	return nil
 }
+
+// revokedTimes is how many revocations are timed.
+const revokedTimes = 4
 
 // playOthers revokes a session whose user has another one, and whose id another
 // tenant has too.
@@ -127,7 +133,7 @@ func playFlood(ctx context.Context, x *examination) error {
 		return err
 	}
 	published := round(time.Since(began))
-	note, err := x.gone(ctx, ended[len(ended)-1], revokedWithin)
+	took, err := x.gone(ctx, ended[len(ended)-1], revokedWithin)
 	if err != nil {
 		return fmt.Errorf("the last of %d: %w", len(ended), err)
 	}
@@ -140,7 +146,7 @@ func playFlood(ctx context.Context, x *examination) error {
 	if n := x.count(ctx, kept, answer.admitted); n != len(kept) {
 		return fmt.Errorf("%d of %d sessions that were not revoked are not admitted", len(kept)-n, len(kept))
 	}
-	x.judge("G9", nil, fmt.Sprintf("%d were published in %s, and the last refused %s", len(ended), published, note))
+	x.judge("G9", nil, fmt.Sprintf("%d were published in %s, and the last refused after %s", len(ended), published, round(took)))
 	return nil
 }
 

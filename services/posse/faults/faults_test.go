@@ -1,6 +1,9 @@
 package faults_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -8,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/gateway"
 )
 
@@ -25,6 +29,8 @@ const (
 	keepsUp      outcome = "passes, and 503 while the relay is 5 s behind"
 	keepsUpLater outcome = "passes, and 503 while it is 5 s and the grace behind"
 	passesOrStop outcome = "passes, or 503 for a second"
+	killed       outcome = "503, unless the snapshot is less than 5 s old"
+	killedLater  outcome = "passes until the snapshot is 5 s and the grace old, then 503"
 )
 
 // stale is what somebody sees of a gateway that is.
@@ -43,6 +49,8 @@ var courses = map[outcome][]string{
 	loadsOrOpens: {"Service Unavailable/not_ready, passes"},
 	opens:        {"Service Unavailable/not_ready, passes"},
 	passesOrStop: {"passes", "passes, " + stale + ", passes"},
+	killed:       {stale + ", passes"},
+	killedLater:  {"passes, " + stale + ", passes", stale + ", passes"}, // it may have taken longer to start
 }
 
 // fault is a row of the table.
@@ -63,6 +71,7 @@ var table = []fault{
 		name: "the line to NATS is cut", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.line.Cut()
+			w.struck = time.Now()
 			last(outage)
 			w.line.Open()
 		},
@@ -70,6 +79,7 @@ var table = []fault{
 		name: "the line is frozen: connections stay, and nothing arrives", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.line.Freeze()
+			w.struck = time.Now()
 			last(outage)
 			w.line.Open()
 		},
@@ -97,6 +107,7 @@ var table = []fault{
 		name: "NATS is down", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.server.Shutdown()
+			w.struck = time.Now()
 			last(outage)
 			w.server.Resume()
 		},
@@ -104,6 +115,7 @@ var table = []fault{
 		name: "no relay runs, while NATS is up", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.stopRelay()
+			w.struck = time.Now()
 			last(outage)
 			w.startRelay()
 		},
@@ -111,7 +123,25 @@ var table = []fault{
 		name: "the gateway restarts while NATS is away, with a snapshot", sees: [3]outcome{stops, stopsLater, passes},
 		play: func(w *world) {
 			w.line.Cut()
+			w.struck = time.Now()
 			w.restart(func() {})
+			last(outage)
+			w.line.Open()
+		},
+	}, {
+		name: "… after it was killed: its snapshot is up to 30 s old", sees: [3]outcome{killed, killedLater, passes},
+		play: func(w *world) {
+			left := map[*till][]byte{}
+			for _, s := range w.tills {
+				left[s], s.news = w.savedWhileItRan(s)
+			}
+			w.line.Cut()
+			last(bound)
+			w.restart(func() {
+				for _, s := range w.tills {
+					w.must(os.WriteFile(s.snapshot, left[s], 0o600))
+				}
+			})
 			last(outage)
 			w.line.Open()
 		},
@@ -133,6 +163,9 @@ var table = []fault{
 				w.must(os.Remove(w.tills[2].snapshot))
 			})
 			last(bound + time.Second)
+			w.wait("who fails open opens", func(s *till) bool {
+				return s.policy != gateway.FailOpen || strings.HasSuffix(s.course(w.began), string(passes))
+			})
 			w.line.Open()
 		},
 	}, {
@@ -200,6 +233,9 @@ func (f fault) test(t *testing.T) {
 	w.open()
 	if f.play != nil {
 		w.settle()
+		for _, s := range w.tills {
+			s.takeNews()
+		}
 		w.began = time.Now()
 		f.play(w)
 	}
@@ -211,13 +247,15 @@ func (f fault) test(t *testing.T) {
 	}
 }
 
-// settle waits until each till has seen somebody pass, and somebody refused.
+// settle waits until each till has seen somebody pass, and somebody refused, and each
+// gateway has heard a tick a moment ago.
 func (w *world) settle() {
 	w.t.Helper()
 	start := time.Now()
 	w.wait("a till sees somebody pass, and three that are refused", func(s *till) bool {
 		return s.course(start) == string(passes) && s.count() >= 3
 	})
+	w.wait("its gateway has news", func(s *till) bool { return s.gateway().Stats().Age < 1500*time.Millisecond })
 }
 
 // caughtUp waits until everybody who was signed out by a moment is refused everywhere,
@@ -263,6 +301,20 @@ func (w *world) restart(between func()) {
 	w.began = time.Now()
 }
 
+// savedWhileItRan is what a till's gateway has kept of itself so far, and how fresh it
+// was then.
+func (w *world) savedWhileItRan(s *till) (snapshot []byte, current time.Time) {
+	w.t.Helper()
+	w.wait("there is a snapshot", func(s *till) bool { _, err := os.Stat(s.snapshot); return err == nil })
+	snapshot, err := os.ReadFile(s.snapshot)
+	w.must(err)
+	var header struct {
+		Current events.Timestamp `json:"current"`
+	}
+	w.must(json.Unmarshal(bytes.SplitN(snapshot, []byte("\n"), 3)[1], &header))
+	return snapshot, header.Current.Time()
+}
+
 func damage(t *testing.T, file string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -292,6 +344,7 @@ func (s *till) judge(want outcome, healed time.Time) {
 	if all := s.course(time.Time{}); strings.Contains(all, "Unauthorized") {
 		t.Errorf("%s: somebody who is signed in is refused: %q", s.policy, all)
 	}
+	s.judgeTurn(want)
 	late := s.latest(time.Time{}, time.Now())
 	if s.policy == gateway.FailOpen {
 		// It may go on as long as the fault lasts, and not for longer.
@@ -300,6 +353,34 @@ func (s *till) judge(want outcome, healed time.Time) {
 	t.Logf("%s: somebody was admitted %v after their end", s.policy, late.Round(time.Millisecond))
 	if allowed := s.allowed(); late > allowed {
 		t.Errorf("%s: somebody is admitted %v after their end was acknowledged, want %v at most", s.policy, late, allowed)
+	}
+}
+
+// judgeTurn holds the durations of an outcome: when the answers turn.
+// However busy the machine is, an answer is decided after its request began and before it
+// ended, so that none that is later than what is compared here is the machine's fault.
+func (s *till) judgeTurn(want outcome) {
+	s.world.t.Helper()
+	var from, until time.Time
+	to := http.StatusServiceUnavailable
+	switch want {
+	case stops, stopsLater:
+		from, until = s.news.Add(s.allowed()), s.world.struck.Add(s.allowed())
+	case killed, killedLater:
+		from, until = s.news.Add(s.allowed()), s.news.Add(s.allowed())
+	case opens:
+		from, until, to = s.starts.Add(bound), s.started.Add(bound), http.StatusOK
+	case loadsOrOpens:
+		until, to = s.started.Add(bound), http.StatusOK
+	default:
+		return
+	}
+	before, after := s.turn(s.world.began, to)
+	if early := from.Sub(after.ended); early > exact {
+		s.world.t.Errorf("%s: the till sees the change %v too early, want %q", s.policy, early, want)
+	}
+	if late := before.began.Sub(until); late > exact {
+		s.world.t.Errorf("%s: the till sees the change %v too late, want %q", s.policy, late, want)
 	}
 }
 

@@ -23,6 +23,9 @@ type till struct {
 	snapshot string
 	current  atomic.Pointer[gateway.Gateway]
 
+	starts, started time.Time // the current gateway does, and has
+	news            time.Time // of a relay, the newest that the gateway had when the fault began
+
 	mu      sync.Mutex
 	seen    []answer      // to the one who is signed in
 	ended   []lateRequest // admitted after their end was acknowledged
@@ -31,9 +34,9 @@ type till struct {
 
 // answer is one to a request that began at a moment.
 type answer struct {
-	began  time.Time
-	status int
-	reason string // of the problem, "" if there is none
+	began, ended time.Time
+	status       int
+	reason       string // of the problem, "" if there is none
 }
 
 // lateRequest was admitted although its session had ended so long before.
@@ -45,7 +48,17 @@ type lateRequest struct {
 
 func (s *till) gateway() *gateway.Gateway { return s.current.Load() }
 
-func (s *till) begin() { s.current.Store(s.world.newGateway(s.policy, s.snapshot)) }
+func (s *till) begin() {
+	s.starts = time.Now()
+	s.current.Store(s.world.newGateway(s.policy, s.snapshot))
+	s.started = time.Now()
+}
+
+// takeNews takes note of how fresh the gateway is.
+func (s *till) takeNews() {
+	now := time.Now()
+	s.news = now.Add(-s.gateway().Stats().Age)
+}
 
 // work asks until ctx ends: for one who is signed in all the time, and for each who
 // was signed out until that one is refused, and then now and again.
@@ -86,11 +99,12 @@ func (s *till) ask(token string) answer {
 	request.Header.Set("Authorization", "Bearer "+token)
 	recorder := httptest.NewRecorder()
 	s.gateway().Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(recorder, request)
+	ended := time.Now()
 	var problem struct {
 		Reason string `json:"reason"`
 	}
 	_ = json.Unmarshal(recorder.Body.Bytes(), &problem) // the answer of who is admitted is empty
-	return answer{began, recorder.Code, problem.Reason}
+	return answer{began, ended, recorder.Code, problem.Reason}
 }
 
 func (s *till) note(a answer) {
@@ -129,6 +143,23 @@ func (s *till) course(from time.Time) string {
 		}
 	}
 	return strings.Join(course, ", ")
+}
+
+// turn is the first answer with a status that the one who is signed in saw from a moment
+// on, and the one before that.
+func (s *till) turn(from time.Time, to int) (before, after answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.seen {
+		switch {
+		case a.began.Before(from):
+		case a.status == to:
+			return before, a
+		default:
+			before = a
+		}
+	}
+	return before, answer{}
 }
 
 // latest is how long after their end somebody was admitted at most, among requests

@@ -35,7 +35,9 @@ const (
 	healing = 5 * time.Second
 	// lifetime of tokens is shorter than what a wrong clock is off by.
 	lifetime = 4 * time.Minute
-	wrong    = 5 * time.Minute
+	// exact is how exactly a gateway knows what was when, by the clocks of others.
+	exact = 300 * time.Millisecond
+	wrong = 5 * time.Minute
 
 	tenant   = "shop"
 	patience = 4 * time.Minute
@@ -63,7 +65,8 @@ type world struct {
 
 	ours  time.Duration // how wrong the gateways' clock is
 	tills []*till
-	began time.Time // when the fault did
+	// began is when the fault did, and struck when it had, if that is before.
+	began, struck time.Time
 	// behind is how late the relay was at most in a burst.
 	behind time.Duration
 

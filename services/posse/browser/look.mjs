@@ -24,13 +24,16 @@ export async function accessible(page, state) {
 }
 
 /**
- * fits expects that nothing has to be scrolled sideways, and that nothing stands
- * where one cannot scroll to.
+ * fits expects that nothing has to be scrolled sideways, that nothing stands where
+ * one cannot scroll to, and that where there is room for two panes they scroll and
+ * the page does not.
  */
 async function fits(page, state) {
   const outside = await page.evaluate(() => {
-    const { clientWidth, scrollWidth } = document.documentElement;
+    const { clientWidth, scrollWidth, clientHeight, scrollHeight } = document.documentElement;
     const found = scrollWidth > clientWidth ? [`the page is ${scrollWidth} wide`] : [];
+    const panesScroll = document.querySelector('.panes') && matchMedia('(min-width: 48rem) and (min-height: 30rem)').matches;
+    if (panesScroll && scrollHeight > clientHeight) found.push(`the page is ${scrollHeight} high, in a window of ${clientHeight}`);
     for (const element of document.querySelectorAll('a, button, input, textarea, summary, p, h1, h2, h3, dt, dd, label')) {
       const { left, right, width } = element.getBoundingClientRect();
       const seen = element.checkVisibility({ visibilityProperty: true }) && !element.closest('.visually-hidden, .skip');

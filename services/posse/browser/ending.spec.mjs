@@ -111,6 +111,8 @@ test('Logout Other Devices keeps the device that one is using', async ({ shop, s
   await expect(screen.dialog).toContainText('2 sessions end');
   await expect(screen.cancel).toBeFocused();
   await expect(screen.dialog.getByRole('radio')).toHaveCount(0);
+  for (const label of ['Till 3', 'Manager’s phone']) await expect(screen.devices.filter({ hasText: label })).toBeVisible();
+  await expect(screen.devices.last(), 'what goes on').toContainText('Current device');
   await look(page, 'logout-others-own');
   await screen.confirm();
   await expect(screen.cards).toHaveCount(1);
@@ -144,6 +146,7 @@ test('Logout All signs a user out everywhere', async ({ shop, screen, page }) =>
   await screen.all.click();
   await expect(screen.dialog.getByRole('heading')).toContainText('Aisle Booth');
   await expect(screen.dialog).toContainText('2 sessions end');
+  await expect(screen.devices).toHaveText([/Android Application.*Market stall/, /iOS Application.*Till 3/]);
   await expect(screen.cancel).toBeFocused();
   await look(page, 'logout-all');
   await screen.confirm();
@@ -154,6 +157,15 @@ test('Logout All signs a user out everywhere', async ({ shop, screen, page }) =>
   expect(await admitted(tablet)).toBe(401);
   expect(await admitted(stall)).toBe(401);
   await look(page, 'logged-out-all');
+});
+
+test('Logout All of many devices names the newest and counts the others', async ({ shop, screen, page }) => {
+  const long = { ...ipad, personal: { ...ipad.personal, device_label: 'The tablet that stands at the very end of the long counter. '.repeat(4) } };
+  await annaOn([ipad, android, electron, phone, ipad, long, android], shop, screen);
+  await screen.all.click();
+  await expect(screen.devices).toHaveCount(6);
+  await expect(screen.devices.last()).toHaveText('and 2 more');
+  await look(page, 'logout-all-many');
 });
 
 test('ending one’s own current session says so, asks, and signs this browser out', async ({ shop, screen, page, context }) => {

@@ -12,6 +12,7 @@ const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 const widths = [320, 768, 1280];
 const schemes = ['light', 'dark'];
+const examined = ['320-dark', '768-light', '1280-light']; // with axe
 
 /** accessible expects that axe finds nothing. The policy of the page is no matter to it. */
 export async function accessible(page, state) {
@@ -45,21 +46,25 @@ async function fits(page, state) {
 }
 
 /**
- * look examines a state: with axe, narrow and dark as well as wide and light; at
- * every width, that nothing has to be scrolled sideways; and it keeps a screenshot
- * of each, for people. It does so in one topology: the pages of the other are the
- * same.
+ * look examines a state: with axe, at every width and in both schemes; at every
+ * width, that what should fit does; and it keeps a screenshot of each, for people.
+ * It does so in one topology: the pages of the other are the same.
  */
-export async function look(page, state, topology = 'serve') {
+export const look = (page, state, topology = 'serve') => see(page, state, topology, accessible);
+
+/** glance does the same without axe, which waits for ever where no scripts run. */
+export const glance = (page, state) => see(page, state, 'serve', () => {});
+
+async function see(page, state, topology, examine) {
   if (posse.topology !== topology) return;
   const before = page.viewportSize();
   for (const width of widths) {
     await page.setViewportSize({ width, height: before.height });
     for (const colorScheme of schemes) {
       await page.emulateMedia({ colorScheme });
-      const kind = `${state}-${width}-${colorScheme}`;
-      if (kind.endsWith('320-dark') || kind.endsWith('1280-light')) await accessible(page, kind);
-      await page.screenshot({ path: artefacts('states', `${kind}.png`), fullPage: true, animations: 'disabled', caret: 'initial' });
+      const kind = `${width}-${colorScheme}`;
+      if (examined.includes(kind)) await examine(page, `${state}-${kind}`);
+      await page.screenshot({ path: artefacts('states', `${state}-${kind}.png`), fullPage: true, animations: 'disabled', caret: 'initial' });
     }
     await fits(page, `${state}-${width}`);
   }

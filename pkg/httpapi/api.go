@@ -57,7 +57,7 @@ func New(config Config) (chi.Router, huma.API) {
 		process.EndBodyDeadlines, // huma leaves them on the connection
 		middleware.GetHead,
 	)
-	router.NotFound(notFound)
+	router.NotFound(NotFound(nil))
 	router.MethodNotAllowed(methodNotAllowed(router))
 	settings := openAPI(config)
 	api := jsonOnly{humachi.New(router, settings), settings}

@@ -153,6 +153,21 @@ func reasonOf(status int) string {
 	}
 }
 
-func notFound(w http.ResponseWriter, r *http.Request) {
-	NewProblem(http.StatusNotFound, string(commands.ReasonNotFound), "there is nothing at this path").Write(w, r)
+// AcceptsPage reports whether a page is the right answer to a request: browsers
+// that somebody has go somewhere name HTML among what they accept. Programs take
+// JSON, or anything (*/*), and no page.
+func AcceptsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// NotFound answers requests to paths where nothing is: with the page whoever
+// accepts one, if page is not nil, and all others with a problem.
+func NotFound(page http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if page != nil && AcceptsPage(r) {
+			page(w, r)
+			return
+		}
+		NewProblem(http.StatusNotFound, string(commands.ReasonNotFound), "there is nothing at this path").Write(w, r)
+	}
 }

@@ -40,7 +40,7 @@ func TestScreenInTheBrowser(t *testing.T) {
 		// One after the other: two browsers at a time are enough for a small machine.
 		t.Run(topology.name, func(t *testing.T) {
 			dir := t.TempDir()
-			env := topology.start(t, dir)
+			env := append(topology.start(t, dir), "POSSE_PROVIDER="+startProvider(t))
 			runSpecs(t, append(env, "POSSE_TOPOLOGY="+topology.name, "POSSE_KEYS="+filepath.Join(dir, "keys")))
 		})
 	}
@@ -105,11 +105,17 @@ func startServeForScreen(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := oidctest.Reserve(t).Start()
-	provider.Admit("http://127.0.0.1" + signin.PathCallback)
 	address := "nats://gateway:" + strings.TrimSpace(string(password)) + "@" + strings.TrimPrefix(addresses["nats"], "nats://")
 	return append(startAnnex(t, dir, address, addresses["api"]),
-		"POSSE_PROVIDER="+provider.Issuer, "POSSE_URL="+addresses["api"], "POSSE_LINK="+printedLink.FindString(posse.log.String()))
+		"POSSE_URL="+addresses["api"], "POSSE_LINK="+printedLink.FindString(posse.log.String()))
+}
+
+// startProvider starts an OpenID provider for the posse that the specs start.
+func startProvider(t *testing.T) (issuer string) {
+	t.Helper()
+	provider := oidctest.Reserve(t).Start()
+	provider.Admit("http://127.0.0.1" + signin.PathCallback)
+	return provider.Issuer
 }
 
 // startProcessesForScreen starts one process per role on a log with a past, and

@@ -24,8 +24,9 @@ const endTime = 5 * time.Second
 // installation is a posse that a script talks to.
 type installation interface {
 	// start starts it in a directory, which it continues to use if started again,
-	// and returns the variables that name its addresses.
-	start(dir string) (map[string]string, error)
+	// with settings (NAME=VALUE) in the environment of this start, and returns the
+	// variables that name its addresses.
+	start(dir string, settings ...string) (map[string]string, error)
 	// end sends the signal to every process and waits for them.
 	end(signal syscall.Signal) error
 	// written is all that it wrote but the files in its directory: its logs, and what
@@ -61,9 +62,10 @@ func start(env *testscript.Env, posse installation) error {
 	return nil
 }
 
-// cmdStart: start starts posse again after quit or crash.
-func cmdStart(ts *testscript.TestScript, _ bool, _ []string) {
-	addresses, err := sharedOf(ts).posse.start(ts.MkAbs(ts.Getenv("WORK") + "/.posse"))
+// cmdStart: start [NAME=VALUE]... starts posse again after quit or crash, with
+// these in its environment.
+func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
+	addresses, err := sharedOf(ts).posse.start(ts.MkAbs(ts.Getenv("WORK")+"/.posse"), args...)
 	ts.Check(err)
 	for name, value := range addresses {
 		ts.Setenv(name, value)

@@ -29,8 +29,8 @@ var anyPort = []string{"POSSE_LISTEN=127.0.0.1:0", "POSSE_ADMIN_LISTEN=127.0.0.1
 // serving is `posse serve`.
 type serving struct{ posse *child }
 
-func (s *serving) start(dir string) (map[string]string, error) {
-	env := append(slices.Clone(anyPort), "POSSE_DATA="+dir, "POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
+func (s *serving) start(dir string, settings ...string) (map[string]string, error) {
+	env := append(slices.Concat(anyPort, settings), "POSSE_DATA="+dir, "POSSE_KEYS="+filepath.Join(dir, "keys"), "POSSE_STALE_POLICY=fail_closed")
 	posse, addresses, err := spawn(dir, "serve", "posse", []string{"serve"}, env)
 	s.posse = posse
 	api := addresses["api"]
@@ -87,12 +87,12 @@ func (p *processes) emptyReadModel() error {
 	return nil
 }
 
-func (p *processes) start(dir string) (map[string]string, error) {
+func (p *processes) start(dir string, settings ...string) (map[string]string, error) {
 	nats, err := p.startNATS(dir)
 	if err != nil {
 		return nil, err
 	}
-	env := p.environment(dir, nats)
+	env := append(p.environment(dir, nats), settings...)
 	variables := map[string]string{
 		"NATS": nats, "POSTGRES": p.postgres, "AUDITOR_SEED": seedFile(dir, "auditor"), "OPERATOR_SEED": seedFile(dir, "operator"),
 		"PROJECTOR_SEED": seedFile(dir, "projector"), "SYSTEM_SEED": seedFile(dir, "system"),

@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/posse-pos/posse/pkg/fleet"
+	"github.com/posse-pos/posse/pkg/httpapi"
 	"github.com/posse-pos/posse/services/query/screen"
 	"github.com/posse-pos/posse/services/query/signin"
 	"github.com/posse-pos/posse/services/query/wcpos"
@@ -41,14 +42,14 @@ func (s *Service) newFront() (f front, err error) {
 		return f, err
 	}
 	config := *c.SignIn
-	config.Unavailable = f.screen.Unavailable
+	config.Unavailable, config.Foreign = f.screen.Unavailable, f.screen.Foreign
 	config.Pages, config.IsActivity, config.WaitFor, config.Name = f.screen, screen.IsActivity, s.reads.WaitFor, s.reads.NameOf
 	f.signIn, err = signin.New(config)
 	return f, err
 }
 
 // Mount adds the screen at / and the incumbent's API to the router that the API
-// is on.
+// is on. Browsers get a page of the screen's at all paths where nothing is.
 func (s *Service) Mount(r chi.Router) {
 	if s.front.wcpos != nil {
 		s.front.wcpos.Register(r)
@@ -56,6 +57,7 @@ func (s *Service) Mount(r chi.Router) {
 	if s.front.screen == nil {
 		return
 	}
+	r.NotFound(httpapi.NotFound(s.front.screen.NotFound))
 	s.front.screen.Register(r, s.front.signIn, s.front.signIn.Protection())
 	r.Group(func(r chi.Router) {
 		r.Use(s.front.screen.Secure)

@@ -1,6 +1,6 @@
 // What an operator can have besides: a provider where people sign in, pictures of
 // people, and a page that embeds the screen. A posse of its own, with the flags
-// for them.
+// for them; of separate processes, another query service beside the first.
 import { createServer } from 'node:http';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { expect, signIn, test as base } from './fixtures.mjs';
 import { lineTo } from './line.mjs';
 import { look } from './look.mjs';
 import { Screen } from './screen.mjs';
-import { Shop } from './shop.mjs';
+import { Shop, admitted } from './shop.mjs';
 import { posse, role } from './posse.mjs';
 import { android, ipad } from './devices.mjs';
 
@@ -38,6 +38,8 @@ const admin = (embedded) => host('localhost', () => [200, 'text/html', `<!doctyp
   <main><h1>Back office</h1><iframe name="posse" title="Sessions"></iframe>
   <form method="post" target="posse" action="${embedded()}/signin"><input type="hidden" name="token"></form></main>`]);
 
+const apart = posse.topology === 'processes';
+
 const test = base.extend({
   /** configured is a posse with everything, and what is around it. */
   configured: [async ({}, use) => {
@@ -46,14 +48,17 @@ const test = base.extend({
     const line = await lineTo();
     const around = await Promise.all([pictures(), pictures(), admin(() => line.url), admin(() => line.url)]);
     const [listed, unlisted, embedding, stranger] = around;
-    const { addresses, stop } = await role('serve', {
-      POSSE_DATA: dir, POSSE_STALE_POLICY: 'fail_closed', POSSE_NATS_LISTEN: '127.0.0.1:0', POSSE_PUBLIC_URL: line.url,
+    const { addresses, stop } = await role(apart ? 'query' : 'serve', {
+      ...apart ? { POSSE_POSTGRES: posse.postgres, POSSE_NATS: posse.nats, POSSE_NATS_NKEY: posse.queryKey }
+        : { POSSE_DATA: dir, POSSE_STALE_POLICY: 'fail_closed', POSSE_NATS_LISTEN: '127.0.0.1:0' },
+      POSSE_PUBLIC_URL: line.url,
       POSSE_OIDC_ISSUER: posse.provider, POSSE_OIDC_CLIENT_ID: 'public', POSSE_OIDC_NAME: 'Example ID',
       POSSE_OIDC_TENANT_CLAIM: 'org.id', POSSE_OIDC_ADMIN_VALUES: 'pos-admins',
       POSSE_AVATAR_HOSTS: new URL(listed.url).host, POSSE_FRAME_ANCESTORS: embedding.url,
     });
     line.leadTo(addresses.api);
-    await use({ url: line.url, recorder: line.url, listed, unlisted, embedding, stranger });
+    const { recorder, gateway } = apart ? posse : { recorder: line.url, gateway: line.url };
+    await use({ url: line.url, recorder, gateway, listed, unlisted, embedding, stranger });
     await stop();
     await Promise.all([line, ...around].map((each) => each.close()));
     rmSync(dir, { recursive: true });
@@ -146,7 +151,7 @@ if (posse.provider) {
     await expect(screen.cancel).toBeFocused();
     await screen.confirm();
     await expect(screen.card(tablet.session)).toHaveCount(0);
-    expect((await fetch(`${configured.url}/authz/forward-auth`, { headers: { Authorization: `Bearer ${tablet.access}` } })).status).toBe(401);
+    expect(await admitted(tablet, configured), 'what the gateway says of it').toBe(401);
 
     // The frame's cookie is the frame's: by itself the screen knows nobody.
     await page.goto(configured.url);

@@ -12,6 +12,7 @@ const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 const widths = [320, 768, 1280];
 const schemes = ['light', 'dark'];
+const examined = ['320-dark', '768-light', '1280-light']; // with axe
 
 /** accessible expects that axe finds nothing. The policy of the page is no matter to it. */
 export async function accessible(page, state) {
@@ -24,13 +25,16 @@ export async function accessible(page, state) {
 }
 
 /**
- * fits expects that nothing has to be scrolled sideways, and that nothing stands
- * where one cannot scroll to.
+ * fits expects that nothing has to be scrolled sideways, that nothing stands where
+ * one cannot scroll to, and that where there is room for two panes they scroll and
+ * the page does not.
  */
 async function fits(page, state) {
   const outside = await page.evaluate(() => {
-    const { clientWidth, scrollWidth } = document.documentElement;
+    const { clientWidth, scrollWidth, clientHeight, scrollHeight } = document.documentElement;
     const found = scrollWidth > clientWidth ? [`the page is ${scrollWidth} wide`] : [];
+    const panesScroll = document.querySelector('.panes') && matchMedia('(min-width: 48rem) and (min-height: 30rem)').matches;
+    if (panesScroll && scrollHeight > clientHeight) found.push(`the page is ${scrollHeight} high, in a window of ${clientHeight}`);
     for (const element of document.querySelectorAll('a, button, input, textarea, summary, p, h1, h2, h3, dt, dd, label')) {
       const { left, right, width } = element.getBoundingClientRect();
       const seen = element.checkVisibility({ visibilityProperty: true }) && !element.closest('.visually-hidden, .skip');
@@ -42,21 +46,25 @@ async function fits(page, state) {
 }
 
 /**
- * look examines a state: with axe, narrow and dark as well as wide and light; at
- * every width, that nothing has to be scrolled sideways; and it keeps a screenshot
- * of each, for people. It does so in one topology: the pages of the other are the
- * same.
+ * look examines a state: with axe, at every width and in both schemes; at every
+ * width, that what should fit does; and it keeps a screenshot of each, for people.
+ * It does so in one topology: the pages of the other are the same.
  */
-export async function look(page, state, topology = 'serve') {
+export const look = (page, state, topology = 'serve') => see(page, state, topology, accessible);
+
+/** glance does the same without axe, which waits for ever where no scripts run. */
+export const glance = (page, state) => see(page, state, 'serve', () => {});
+
+async function see(page, state, topology, examine) {
   if (posse.topology !== topology) return;
   const before = page.viewportSize();
   for (const width of widths) {
     await page.setViewportSize({ width, height: before.height });
     for (const colorScheme of schemes) {
       await page.emulateMedia({ colorScheme });
-      const kind = `${state}-${width}-${colorScheme}`;
-      if (kind.endsWith('320-dark') || kind.endsWith('1280-light')) await accessible(page, kind);
-      await page.screenshot({ path: artefacts('states', `${kind}.png`), fullPage: true, animations: 'disabled', caret: 'initial' });
+      const kind = `${width}-${colorScheme}`;
+      if (examined.includes(kind)) await examine(page, `${state}-${kind}`);
+      await page.screenshot({ path: artefacts('states', `${state}-${kind}.png`), fullPage: true, animations: 'disabled', caret: 'initial' });
     }
     await fits(page, `${state}-${width}`);
   }

@@ -1,6 +1,6 @@
 // Without JavaScript: forms and links.
 import { boss, expect, test } from './fixtures.mjs';
-import { look } from './look.mjs';
+import { glance, look } from './look.mjs';
 import { admitted, day } from './shop.mjs';
 import { android, ipad } from './devices.mjs';
 
@@ -16,6 +16,7 @@ test('the page works without JavaScript', async ({ shop, screen, page }) => {
 
   await page.goto('/');
   await expect(screen.pause, 'what does nothing is not there').toBeHidden();
+  await glance(page, 'plain');
   await screen.filter.fill('anna');
   await screen.users.getByRole('button', { name: 'Filter' }).click();
   expect(await screen.order()).toEqual(['7']);
@@ -35,6 +36,7 @@ test('the page works without JavaScript', async ({ shop, screen, page }) => {
   await expect(screen.card(stall.session)).toBeVisible();
   await expect(screen.outcome).toContainText('1 session ended. 1 of 1 gateway refuses it');
   expect(await admitted(tablet)).toBe(401);
+  await glance(page, 'plain-terminated');
 
   await screen.sessions.getByRole('link', { name: 'History' }).click();
   await expect(screen.card(tablet.session)).toContainText('left on the bus');

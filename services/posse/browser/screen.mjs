@@ -18,6 +18,7 @@ export class Screen {
     this.name = this.sessions.getByRole('heading', { level: 2 });
     this.others = this.sessions.getByRole('button', { name: 'Logout Other Devices' });
     this.all = this.sessions.getByRole('button', { name: 'Logout All' });
+    this.devices = this.dialog.locator('.targets dd'); // that end, and that go on
     this.reason = this.dialog.getByRole('textbox');
     this.cancel = this.dialog.getByRole('button', { name: 'Cancel' });
     this.past = page.locator('#past');

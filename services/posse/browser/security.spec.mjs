@@ -86,7 +86,9 @@ test('pages of other sites can make it do nothing, and cannot frame it', async (
         page.getByRole('button', { name: button, exact: true }).click(),
       ]);
       expect(answer.status()).toBe(403);
+      await expect(page.getByRole('heading', { level: 2 })).toHaveText('This came from another site');
     }
+    await look(page, 'from-another-site');
   } finally {
     elsewhere.closeAllConnections?.();
     await new Promise((resolve) => { elsewhere.close(resolve); });
@@ -95,6 +97,18 @@ test('pages of other sites can make it do nothing, and cannot frame it', async (
   await page.goto('/?user=7');
   await expect(page.locator(`[data-session="${tablet.session}"]`)).toBeVisible();
   expect((await context.cookies()).map(({ name }) => name)).toContain('__Host-posse');
+});
+
+test('an address that leads nowhere has a page for people, and a problem for programs', async ({ page, watch }) => {
+  watch.tolerate(/status of 404/);
+  const answer = await page.goto('/nowhere');
+  expect(answer.status()).toBe(404);
+  expect(answer.headers()['content-security-policy']).toContain("default-src 'none'");
+  await expect(page.getByRole('heading', { level: 2 })).toHaveText('There is nothing here');
+  await expect(page.getByRole('link', { name: 'Try again' })).toHaveCount(0);
+  await look(page, 'nowhere');
+  const program = await fetch(`${posse.url}/nowhere`);
+  expect([program.status, program.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
 });
 
 test('an id of another shop is as one that nobody has', async ({ shop, page, nextShop, watch }) => {

@@ -127,6 +127,8 @@ test('names without end are cut to fit', async ({ shop, screen, page }) => {
   await shop.shown();
   await screen.open({ user: '7' });
   await expect(screen.cards).toHaveCount(1);
+  const lines = await screen.name.locator('bdi').evaluate((name) => getComputedStyle(name).webkitLineClamp);
+  expect(lines, 'lines of the name, of which the last ends in an ellipsis').toBe('2');
   await look(page, 'names-long');
 });
 

@@ -93,8 +93,8 @@ export class Shop {
 }
 
 /** admitted asks the gateway about a session's token, and returns the status. */
-export async function admitted({ access }) {
-  const response = await fetch(`${posse.gateway}/authz/forward-auth`, { headers: { Authorization: `Bearer ${access}` } });
+export async function admitted({ access }, at = posse) {
+  const response = await fetch(`${at.gateway}/authz/forward-auth`, { headers: { Authorization: `Bearer ${access}` } });
   await response.arrayBuffer();
   return response.status;
 }

@@ -63,8 +63,13 @@ test('the filter searches names and usernames on the server as one types', async
   await expect(screen.announcer).toContainText('2');
   await expect(screen.sessions.getByRole('heading', { level: 2 })).toContainText('Otto');
   await expect(page).toHaveURL(/[?&]q=ANNA(&|$)/);
+
+  // With nobody selected, so that the list is there on a narrow screen too.
+  await screen.open({ q: 'ANNA' });
+  await expect.poll(() => screen.order()).toEqual(['8', '7']);
   await look(page, 'users-filtered');
 
+  await screen.filter.press('End');
   await screen.filter.pressSequentially(' nobody');
   await expect.poll(() => screen.order()).toEqual([]);
   await expect(screen.users).toContainText(/no.*match/i);

@@ -91,7 +91,7 @@ type failure struct {
 
 	Title, Text string
 	RequestID   string
-	Retry       string // address to try again
+	Retry       string // address to try again; "" if that would be in vain
 }
 
 // fail shows an error: in the pane that was asked for, or as a page.
@@ -123,7 +123,11 @@ func (s *Screen) fail(w http.ResponseWriter, r *http.Request, err error) {
 		name = "failure-in-pane"
 		f.Pane = pane
 	}
-	if err := s.render(w, r, problem.Status, name, &f); err != nil {
+	s.showFailure(w, r, problem.Status, name, &f)
+}
+
+func (s *Screen) showFailure(w http.ResponseWriter, r *http.Request, status int, name string, f *failure) {
+	if err := s.render(w, r, status, name, f); err != nil {
 		s.config.Logger.Error("failure page failed", "error", err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}

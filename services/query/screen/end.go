@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -55,9 +56,9 @@ func (s *Screen) carryOut(r *http.Request, l *reads.Lens, i intent) (commands.En
 	if err := i.check(l); err != nil {
 		return commands.Ended{}, err
 	}
-	reasons := commands.Reasons{Admin: cut(r.PostForm.Get("reason"), events.MaxReason)}
-	if i.User == l.Viewer.User {
-		reasons = commands.Reasons{User: reasons.Admin}
+	reasons, err := reasonsOf(r.PostForm.Get("reason"), i.User == l.Viewer.User)
+	if err != nil {
+		return commands.Ended{}, err
 	}
 	if i.Session != "" {
 		// The id alone could name another user's session too.
@@ -67,6 +68,21 @@ func (s *Screen) carryOut(r *http.Request, l *reads.Lens, i intent) (commands.En
 		return s.config.Ender.EndSession(r.Context(), commands.EndSession{Caller: caller, Session: i.Session, Reasons: reasons})
 	}
 	return s.config.Ender.EndUser(r.Context(), commands.EndUser{Caller: caller, User: i.User, Except: i.Keep, Reasons: reasons})
+}
+
+// reasonsOf says whose reason it is. One that is too long is refused rather than
+// cut: half of it may say something else.
+func reasonsOf(reason string, own bool) (commands.Reasons, error) {
+	switch {
+	case len(reason) > events.MaxReason:
+		return commands.Reasons{}, commands.Invalid(commands.Field{
+			Name: "reason", Message: fmt.Sprintf("has %d bytes, at most %d are kept", len(reason), events.MaxReason),
+		})
+	case own:
+		return commands.Reasons{User: reason}, nil
+	default:
+		return commands.Reasons{Admin: reason}, nil
+	}
 }
 
 // goTo has the browser open another page.

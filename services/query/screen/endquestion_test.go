@@ -1,6 +1,7 @@
 package screen_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,9 +68,29 @@ func TestLogoutAllIsAskedFirst(t *testing.T) {
 	form := r.dialog("anna", "/end?user=carl&all=1")
 	same(t, "title", form.one("h2").says(), "Sign \u2068The carl\u2069 out of every device?")
 	contains(t, "text", form.says(), "2 sessions end.")
+	equal(t, "what ends", form.list(".targets dd"), "iOS Application WCPOS 1.8.1 · Counter 3", "Desktop Application WCPOS 1.8.1")
 	equal(t, "buttons", form.list("button"), "Cancel", "Logout All")
 	sends(t, form, map[string]string{"user": "carl", "all": "1"})
 	contains(t, "one session", r.dialog("anna", "/end?user=otto&all=1").says(), "1 session ends.")
+}
+
+func TestLogoutAllOfManyDevicesNamesTheNewest(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	for n := range 7 {
+		r.signedIn(r.login("otto", fmt.Sprint("otto-till-", n), till, time.Minute))
+	}
+	r.signedIn(r.login("anna", "anna-2", till, 0))
+	form := r.dialog("anna", "/end?user=otto&all=1")
+	contains(t, "text", form.says(), "8 sessions end.")
+	named := form.list(".targets dd")
+	same(t, "the last line", named[len(named)-1], "and 3 more")
+	if len(named) != 6 || form.count(".targets dt") != 1 {
+		t.Errorf("what ends is %q", named)
+	}
+	equal(t, "one's own stands first", r.dialog("anna", "/end?user=anna&all=1").list(".targets dd"),
+		"Web Application Firefox 140 Current device", "Desktop Application WCPOS 1.8.1")
 }
 
 func TestAnAdminChoosesWhatASomebodyElseKeeps(t *testing.T) {
@@ -101,7 +122,25 @@ func TestOneKeepsTheDeviceThatOneIsOn(t *testing.T) {
 		if form.count("fieldset") != 0 || form.count(".warning") != 0 {
 			t.Errorf("%s asks what to keep, or warns", path)
 		}
+		equal(t, "what ends and what goes on", form.list(".targets dt"), "Will be signed out", "Stays signed in")
+		equal(t, "devices", form.list(".targets dd"), "Desktop Application WCPOS 1.8.1", "Web Application Firefox 140 Current device")
 		sends(t, form, map[string]string{"user": "anna", "others": "1", "keep": "anna-1"})
+	}
+}
+
+// Whose own session the list lacks chooses, and is warned: it ends with the others.
+func TestWhoIsNotInTheListChoosesWhatTheyKeep(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.signedIn(r.login("anna", "anna-2", till, 0), r.login("anna", "anna-3", ipad, time.Minute))
+	form := r.dialog("anna", "/end?user=anna&others=1")
+	equal(t, "choices", form.values("input[type=radio]", "value"), "anna-2", "anna-3")
+	if form.count(".warning") != 1 || form.count(".targets") != 0 {
+		t.Error("nobody is warned, or something is named that is not sure")
+	}
+	sends(t, form, map[string]string{"user": "anna", "others": "1", "keep": "anna-2"})
+	if r.dialog("anna", "/end?user=anna&all=1").count(".warning") != 1 {
+		t.Error("nobody is warned that all means this one too")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/services/query/reads"
 )
@@ -19,7 +20,8 @@ type question struct {
 	Name     string // of the user
 	IsYou    bool
 	Card     *card  // with Session
-	Cards    []card // what ends, or what can be kept
+	Cards    []card // of the user, the current one first
+	Kept     *card  // with Others, if it is clear which goes on: the one that the viewer is on
 	Own      bool   // the viewer's own session is among what ends
 	Key      string // makes sending the form twice end things once
 	InDialog bool
@@ -36,6 +38,26 @@ func (q *question) Count() int {
 		return len(q.Cards)
 	}
 }
+
+// maxEnds is how many of the sessions that end are named.
+const maxEnds = 5
+
+// Ends are the first of the sessions that end; none where one card or a choice
+// says it.
+func (q *question) Ends() []card {
+	if !q.All && q.Kept == nil {
+		return nil
+	}
+	ends := slices.DeleteFunc(slices.Clone(q.Cards), func(c card) bool { return q.Kept != nil && c.ID() == q.Kept.ID() })
+	return ends[:min(len(ends), maxEnds)]
+}
+
+// More is how many end besides Ends.
+func (q *question) More() int { return q.Count() - len(q.Ends()) }
+
+// MaxReason is how long a reason the form takes. Browsers count units of UTF-16,
+// each of which is three bytes of UTF-8 at most, so none is longer than it may be.
+func (*question) MaxReason() int { return events.MaxReason / 3 }
 
 // Title asks, and names whom and what.
 func (q *question) Title() string {
@@ -94,15 +116,17 @@ func (s *Screen) question(ctx context.Context, l *reads.Lens, i intent) (*questi
 	for _, row := range rows {
 		q.Cards = append(q.Cards, card{Session: row})
 	}
+	slices.SortStableFunc(q.Cards, currentFirst)
 	for n := range q.Cards {
 		c := &q.Cards[n]
 		q.Name = nameOf(c.DisplayName, c.Username, i.User)
 		if i.Session == c.ID() {
 			q.Card = c
 		}
-		q.Own = q.Own || c.IsCurrent && (i.Session == c.ID() || i.Kind() == "all")
 	}
 	q.preselect()
+	// The viewer's own session ends with the others even if the list lacks it.
+	q.Own = q.IsYou && (i.Session == l.Viewer.Session || i.All || i.Others && q.Kept == nil)
 	if i.Session != "" && q.Card == nil || len(q.Cards) == 0 {
 		return nil, commands.NewError(commands.ReasonNotFound, "there is no such session, or it has ended")
 	}
@@ -110,16 +134,14 @@ func (s *Screen) question(ctx context.Context, l *reads.Lens, i intent) (*questi
 }
 
 // preselect chooses what Logout Other Devices keeps: the device that the viewer
-// is on, or of somebody else the one that was used last.
+// is on, or, for the viewer to change, the one that was used last.
 func (q *question) preselect() {
 	if !q.Others || len(q.Cards) == 0 {
 		return
 	}
-	for n := range q.Cards {
-		if q.Cards[n].IsCurrent {
-			q.Keep = q.Cards[n].ID()
-			return
-		}
+	if q.Cards[0].IsCurrent {
+		q.Kept, q.Keep = &q.Cards[0], q.Cards[0].ID()
+		return
 	}
 	if !slices.ContainsFunc(q.Cards, func(c card) bool { return c.ID() == q.Keep }) {
 		q.Keep = q.Cards[0].ID()

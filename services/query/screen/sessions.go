@@ -131,14 +131,18 @@ func (s *Screen) fillCards(ctx context.Context, l *reads.Lens, pane *sessionsPan
 		pane.Cards = append(pane.Cards, c)
 	}
 	// The current one first, the others as they come: newest activity first.
-	slices.SortStableFunc(pane.Cards, func(a, b card) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(pane.Cards, currentFirst)
 }
 
-func rank(c card) int {
-	if c.IsCurrent {
+func currentFirst(a, b card) int {
+	switch {
+	case a.IsCurrent == b.IsCurrent:
 		return 0
+	case a.IsCurrent:
+		return -1
+	default:
+		return 1
 	}
-	return 1
 }
 
 // nameUser finds out what the user is called: from the newest of the rows, or

@@ -42,6 +42,9 @@ type Config struct {
 	// nobody can tell whether its session has ended. Nil means that the sign-in page
 	// says so.
 	Unavailable func(w http.ResponseWriter, r *http.Request, err error)
+	// Foreign answers a browser that another site had send a form, and that accepts a
+	// page. Nil means that it gets the problem document that all others get.
+	Foreign http.HandlerFunc
 	// Bearer knows access tokens that are posted to /signin. Nil means that none
 	// are taken.
 	Bearer principal.Authenticator

@@ -46,7 +46,7 @@ func New(config Config) (*SignIn, error) {
 	s := &SignIn{config: config, cookies: cookies{embedded: len(config.FrameAncestors) > 0, now: config.Now}}
 	s.sessions = principal.Sessions(principal.SessionsConfig{Verify: s.verifyActive})
 	s.holders = principal.Sessions(principal.SessionsConfig{Verify: s.verify})
-	if s.protection, err = protectionFor(config.FrameAncestors); err != nil {
+	if s.protection, err = protectionFor(config); err != nil {
 		return nil, err
 	}
 	if config.OIDC != nil {
@@ -57,14 +57,18 @@ func New(config Config) (*SignIn, error) {
 	return s, nil
 }
 
-func protectionFor(trusted []string) (*http.CrossOriginProtection, error) {
+func protectionFor(config Config) (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()
-	for _, origin := range trusted {
+	for _, origin := range config.FrameAncestors {
 		if err := p.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("%w: FrameAncestors: %w", ErrConfig, err)
 		}
 	}
 	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if config.Foreign != nil && httpapi.AcceptsPage(r) {
+			config.Foreign(w, r)
+			return
+		}
 		refusal := httpapi.NewProblem(http.StatusForbidden, string(commands.ReasonForbidden), "the request came from another site")
 		refusal.Write(w, r)
 	}))

@@ -168,6 +168,7 @@ func TestMethodOverride(t *testing.T) {
 		"by header":           {request{method: "POST", path: path, header: map[string]string{"X-HTTP-Method-Override": "delete"}}, 200, "ended_all.json"},
 		"by parameter":        {request{method: "POST", path: path + "&_method=DELETE"}, 200, "ended_all.json"},
 		"parameter first":     {request{method: "POST", path: path + "&_method=GET", header: map[string]string{"X-HTTP-Method-Override": "DELETE"}}, 200, "sessions.json"},
+		"without its id":      {request{method: "POST", path: v1 + "/sessions/?user_id=42&_method=DELETE"}, 400, "missing_session.json"},
 		"no method":           {request{method: "POST", path: path}, 404, "no_route.json"},
 		"a method nobody has": {request{method: "POST", path: path + "&_method=STEAL"}, 404, "no_route.json"},
 		"a GET stays one":     {request{path: path + "&_method=DELETE", header: map[string]string{"X-HTTP-Method-Override": "DELETE"}}, 200, "sessions.json"},

@@ -17,6 +17,12 @@ type endpoint struct {
 	serve http.HandlerFunc
 }
 
+// Paths of a user's sessions, and of one of them.
+const (
+	pathSessions = "/sessions"
+	pathSession  = pathSessions + "/{" + paramSession + "}"
+)
+
 func (a *API) endpoints() map[string][]endpoint {
 	user := parameter{Type: "integer"}
 	whose := parameter{Type: "integer", Required: true}
@@ -27,13 +33,13 @@ func (a *API) endpoints() map[string][]endpoint {
 		"/users/sessions": {
 			a.known(http.MethodGet, parameters{}, a.users),
 		},
-		"/sessions": {
+		pathSessions: {
 			a.known(http.MethodGet, parameters{paramUser: user}, a.sessions),
 			a.known(http.MethodDelete, parameters{
 				paramUser: whose, paramExceptCurrent: {Type: "boolean"},
 			}, a.endSessions),
 		},
-		"/sessions/{" + paramSession + "}": {
+		pathSession: {
 			a.known(http.MethodDelete, parameters{
 				paramUser: whose, paramSession: {Type: "string", Required: true},
 			}, a.endSession),
@@ -43,10 +49,13 @@ func (a *API) endpoints() map[string][]endpoint {
 
 func (a *API) routes(namespace string) http.Handler {
 	r := chi.NewRouter()
-	r.Use(middleware.StripSlashes, overrideMethod)
+	r.Use(overrideMethod, stripSlash)
 	r.NotFound(noRoute)
 	r.MethodNotAllowed(noRoute)
-	for pattern, endpoints := range a.endpoints() {
+	all := a.endpoints()
+	// One session without its id: refused, since the id is missing.
+	r.Method(http.MethodDelete, pathSessions+"/", all[pathSession][0].serve)
+	for pattern, endpoints := range all {
 		description := routeDescription{Namespace: namespace, Endpoints: endpoints}
 		for _, e := range endpoints {
 			description.Methods = append(description.Methods, e.Methods...)
@@ -60,6 +69,21 @@ func (a *API) routes(namespace string) http.Handler {
 		r.Options(pattern, description.serve)
 	}
 	return r
+}
+
+// stripSlash lets every path end in a slash, as WordPress does, but one: what is
+// left of sessions/{jti} when a client has lost the id. Without its slash a DELETE
+// of it would end all of the user's sessions.
+func stripSlash(next http.Handler) http.Handler {
+	strip := middleware.StripSlashes(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route := chi.RouteContext(r.Context())
+		if route.RouteMethod == http.MethodDelete && route.RoutePath == pathSessions+"/" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		strip.ServeHTTP(w, r)
+	})
 }
 
 // overrideMethod lets a POST stand for another method, in the two ways that

@@ -243,43 +243,88 @@
   }
 
   document.addEventListener('htmx:sse:after:connection', connected);
-  document.addEventListener('htmx:sse:error', lost);
+  // A stream that is begun anew says only here that its viewer is signed in no more.
+  document.addEventListener('htmx:sse:error', (event) => {
+    if (event.detail.status === 401) end();
+    else lost();
+  });
   document.addEventListener('htmx:sse:close', (event) => {
     if (event.target.isConnected && event.detail.reason !== 'removed') lost();
   });
-  for (const name of ['htmx:error', 'htmx:response:error']) {
-    document.addEventListener(name, (event) => {
-      const pane = paneOf(event.target.id);
-      if (pane && isRefresh(event.detail.ctx)) failed.add(pane);
-      if (event.target !== stream()) return;
-      lost();
-      setTimeout(reconnect, again);
-    });
-  }
   window.addEventListener('offline', lost);
   window.addEventListener('online', () => setTimeout(reconnect, 0));
   for (const pane of Object.keys(refreshes)) document.addEventListener(pane, () => refresh(pane));
-  // Whoever ends their own session gets an answer that says so.
+  // Whoever ends their own session gets an answer that says so, if one comes.
   let ending = false;
-  for (const name of ['htmx:before:request', 'htmx:finally:request']) {
-    document.addEventListener(name, (event) => {
-      const { request, response } = event.detail.ctx;
-      if (request.method === 'POST') ending = !response || response.headers.has('HX-Redirect');
-    });
-  }
+  document.addEventListener('htmx:before:request', (event) => {
+    if (event.detail.ctx.request.method === 'POST') ending = true;
+  });
+  document.addEventListener('htmx:finally:request', (event) => {
+    const { request, response } = event.detail.ctx;
+    if (request.method === 'POST') ending = response?.headers.has('HX-Redirect') ?? false;
+  });
   document.addEventListener('submit', (event) => {
     if (event.target.matches('[action="/signout"]')) ending = true;
   });
-  document.addEventListener('end', () => {
+
+  function end() {
     if (ending) return;
     document.body.hidden = true;
     location.assign('/signin?notice=ended');
-  });
+  }
+
+  document.addEventListener('end', end);
   setInterval(() => {
     writeTimes();
     if (stream() && running() && !document.hidden) Object.keys(refreshes).forEach(refresh);
   }, everyMinute);
   setInterval(writeTimes, 10000);
+
+  // ---- when no answer comes -----------------------------------------------------
+
+  const notice = byId('unanswered');
+  const warningOf = (form) => form.querySelector('.unanswered');
+  let missed; // what somebody asked for in vain
+
+  // A proxy's word, or a hotel's, is no part of this page.
+  const isOurs = (ctx) => ctx.response?.headers.has('Posse-Now');
+
+  // What an open screen asks for by itself it asks for again; people are told.
+  function unanswered(ctx) {
+    const { sourceElement, target } = ctx;
+    if (sourceElement.matches('.stream')) {
+      if (sourceElement !== stream()) return;
+      lost();
+      setTimeout(reconnect, again);
+    } else if (paneOf(target?.id) && isRefresh(ctx)) failed.add(paneOf(target.id));
+    else if (isRefresh(ctx)) setTimeout(ask, failedAgain, ctx);
+    else if (ctx.request.method === 'POST') warningOf(sourceElement).hidden = false;
+    else if (notice) {
+      missed = ctx;
+      const words = notice.querySelector('span');
+      words.replaceWith(words.cloneNode(true)); // which says it aloud again
+      notice.hidden = false;
+    }
+  }
+
+  function ask({ sourceElement: source, target, swap, select, request: { action, headers } }) {
+    if (source.isConnected) htmx.ajax('GET', action, { source, target: `#${target.id}`, swap, select, headers });
+  }
+
+  function dismissNotice() {
+    if (!notice || notice.hidden) return;
+    const focused = notice.contains(document.activeElement);
+    notice.hidden = true;
+    if (focused) (missed.sourceElement.querySelector('input[type=search]') ?? missed.sourceElement).focus();
+  }
+
+  document.addEventListener('htmx:error', (event) => {
+    if (event.detail.ctx) unanswered(event.detail.ctx);
+  });
+  document.addEventListener('htmx:before:request', (event) => {
+    const { request, sourceElement } = event.detail.ctx;
+    if (request.method === 'POST') warningOf(sourceElement).hidden = true;
+  });
 
   // ---- what htmx brings -------------------------------------------------------
 
@@ -295,13 +340,10 @@
   document.addEventListener('htmx:before:swap', (event) => {
     const { ctx } = event.detail;
     const headers = ctx.response?.headers;
-    if (headers && !headers.get('Content-Type')?.startsWith('text/html')) {
-      event.preventDefault(); // a proxy's or another's word, which is no part of this page
-      return;
-    }
-    if (isRefresh(ctx) && ctx.response?.status >= 400) {
-      failed.add(paneOf(ctx.target?.id));
+    const part = !ctx.select || ctx.text.includes('hx-history-elt');
+    if (!isOurs(ctx) || !part || isRefresh(ctx) && ctx.response.status >= 400) {
       event.preventDefault();
+      unanswered(ctx);
       return;
     }
     const shown = headers?.get('Posse-Position');
@@ -317,6 +359,7 @@
     live.shownAt = Date.now();
     writeTimes();
     markSelected();
+    if (!isRefresh(ctx)) dismissNotice();
     if (ctx.target?.id === 'dialog-body') openDialog();
     else if (isRefresh(ctx)) announceRefresh();
     else if (ctx.target?.id === 'user-list-pane') announce('users', 300);
@@ -360,6 +403,8 @@
   }, { capture: true });
   document.addEventListener('click', (event) => {
     if (event.target.closest('[data-close]')) closeDialog();
+    if (event.target.closest('#unanswered [data-close]')) dismissNotice();
+    if (event.target.closest('[data-again]')) ask(missed);
     if (event.target === dialog) closeDialog();
     if (event.target.closest('#pause')) togglePause();
     for (const menu of document.querySelectorAll('details.menu[open]')) {

@@ -12,12 +12,20 @@
 
   // ---- times ----------------------------------------------------------------
 
+  // A tablet's clock may be wrong. Posse's is not, which each of its answers tells.
+  let ahead = 0; // milliseconds that posse's clock is ahead of the browser's
+  const now = () => Date.now() + ahead;
+
+  function setClock(milliseconds) {
+    ahead = Number(milliseconds) - Date.now();
+  }
+
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
   const ago = new Intl.RelativeTimeFormat(language, { numeric: 'always' });
 
   function agoText(time, at) {
-    const seconds = Math.max(0, (Date.now() - at) / 1000);
+    const seconds = Math.max(0, (now() - at) / 1000);
     if (seconds < 60) return byId('live')?.dataset.textNow ?? time.textContent;
     if (seconds < 3600) return ago.format(-Math.floor(seconds / 60), 'minute');
     if (seconds < 86400) return ago.format(-Math.floor(seconds / 3600), 'hour');
@@ -25,6 +33,7 @@
   }
 
   function writeTimes(root = document) {
+    setLatest();
     for (const time of root.querySelectorAll('time[datetime]')) {
       const at = Date.parse(time.dateTime);
       const text = time.dataset.form === 'ago' ? agoText(time, at) : moment.format(at);
@@ -38,6 +47,12 @@
     return local.toISOString().slice(0, 19);
   }
 
+  // The present, which no past moment comes after, moves on.
+  function setLatest() {
+    const field = byId('at');
+    if (field) field.max = localMoment(new Date(now()));
+  }
+
   function setUpMoment() {
     const field = byId('at');
     if (!field) return;
@@ -45,7 +60,7 @@
       .formatToParts(new Date()).find((part) => part.type === 'timeZoneName')?.value;
     for (const place of document.querySelectorAll('[data-zone]')) place.textContent = zone ? `(${zone})` : '';
     if (field.dataset.moment) field.value = localMoment(new Date(field.dataset.moment));
-    field.max = localMoment(new Date());
+    byId('when').addEventListener('toggle', setLatest);
     field.form.addEventListener('formdata', (event) => {
       event.formData.set('at', new Date(field.value).toISOString());
       const user = byId('sessions')?.dataset.user;
@@ -59,17 +74,18 @@
   const list = () => byId('user-list-pane');
   const position = (pane) => Number(pane?.dataset.position ?? 0);
 
-  // Links around the panes lead to where one is by now.
+  // Links lead to where one is by now, in what they name.
   function markPlaces() {
     const here = new URLSearchParams(location.search);
     for (const link of document.querySelectorAll('a[data-place]')) {
       const url = new URL(link.href);
-      for (const name of ['user', 'q', 'view', 'at']) {
-        const value = name === 'at' && link.dataset.place === 'now' ? null : here.get(name);
+      for (const name of link.dataset.place.split(' ')) {
+        const value = here.get(name);
         if (value) url.searchParams.set(name, value);
         else url.searchParams.delete(name);
       }
       link.href = url.pathname + url.search;
+      if (link.hasAttribute('hx-get')) link.setAttribute('hx-get', link.getAttribute('href'));
     }
   }
 
@@ -81,14 +97,20 @@
       else link.removeAttribute('aria-current');
     }
     markPlaces();
+    keepInFilter('user', selected);
+    keepInFilter('view', new URLSearchParams(location.search).get('view') ?? '');
+  }
+
+  // Filtering leaves one where one is.
+  function keepInFilter(name, value) {
     const filter = byId('filter');
     if (!filter) return;
-    let field = filter.elements.namedItem('user');
-    if (selected && !field) {
-      field = Object.assign(document.createElement('input'), { type: 'hidden', name: 'user' });
+    let field = filter.elements.namedItem(name);
+    if (value && !field) {
+      field = Object.assign(document.createElement('input'), { type: 'hidden', name });
       filter.append(field);
     }
-    if (field) field.value = selected;
+    if (field) field.value = value;
   }
 
   // On a narrow screen the list gives way to the sessions, and so does the focus.
@@ -132,7 +154,7 @@
 
   // live ──pause──▶ paused ──resume──▶ live      lost ──the stream is back──▶ live
   //   └──────────the stream breaks──────────────▶ lost
-  const live = { state: 'off', waiting: new Set(), shownAt: Date.now() };
+  const live = { state: 'off', waiting: new Set(), shownAt: 0 };
   const again = 2000; // milliseconds until a stream is tried that never began
   const everyMinute = 60000; // time passes without events: dots go out, sessions expire
 
@@ -356,7 +378,9 @@
 
   document.addEventListener('htmx:after:swap', (event) => {
     const { ctx } = event.detail;
-    live.shownAt = Date.now();
+    const made = ctx.response?.headers.get('Posse-Now');
+    if (made) setClock(made);
+    live.shownAt = now();
     writeTimes();
     markSelected();
     if (!isRefresh(ctx)) dismissNotice();
@@ -431,6 +455,8 @@
 
   // ---- start ------------------------------------------------------------------
 
+  setClock(document.documentElement.dataset.now);
+  live.shownAt = now();
   setUpMoment();
   writeTimes();
   rememberSummaries();

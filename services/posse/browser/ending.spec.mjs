@@ -195,6 +195,15 @@ test('Logout All of one’s own sessions says that this one is among them', asyn
   await expect.poll(() => admitted(tablet), 'the screen does not wait for gateways when it signs itself out').toBe(401);
 });
 
+test('a question in a tab of its own ends what it asks about', async ({ shop, screen, page }) => {
+  const [tablet, stall] = await annaOn([ipad, android], shop, screen);
+  await page.goto(`/end?user=7&session=${tablet.session}`);
+  await page.getByRole('button', { name: 'Terminate' }).click();
+  await expect(screen.outcome).toContainText('1 session ended. 1 of 1 gateway refuses it');
+  await expect(screen.card(stall.session)).toBeVisible();
+  expect(await admitted(tablet)).toBe(401);
+});
+
 test('what ended meanwhile is said to be gone', async ({ shop, screen, page, watch }) => {
   watch.tolerate(/status of 4(04|22)/);
   const [tablet, stall] = await annaOn([ipad, android], shop, screen);

@@ -1,6 +1,8 @@
 // How people get in, and out.
 import { boss, expect, signIn, test } from './fixtures.mjs';
+import { lineTo } from './line.mjs';
 import { look } from './look.mjs';
+import { Screen } from './screen.mjs';
 import { admitted } from './shop.mjs';
 import { command, posse } from './posse.mjs';
 import { ipad } from './devices.mjs';
@@ -97,6 +99,25 @@ test('an open screen stops at once when its admin is signed out', async ({ shop,
   await look(page, 'ended');
   await page.goBack();
   await expect(page.getByText('User 7')).toHaveCount(0);
+});
+
+test('a screen that could not hear of it stops when its stream is back', async ({ shop, page, watch }) => {
+  watch.tolerate(/net::ERR_/, /htmx:sse:error/, /status of 401/);
+  const line = await lineTo(posse.url);
+  watch.hosts.push(new URL(line.url).host);
+  const screen = new Screen(page, line.url);
+  await shop.login('7', { device: ipad });
+  await shop.shown();
+  await screen.open({ user: '7' });
+  line.cut();
+  await expect(screen.live).toHaveAttribute('data-state', 'lost');
+  await shop.endAll(boss.user);
+  line.mend();
+  // Its next look by itself would be a minute later.
+  await page.waitForURL(/\/signin\?notice=ended/, { timeout: 15_000 });
+  await expect(page.getByText('User 7')).toHaveCount(0);
+  await page.goto('about:blank'); // before the line goes
+  await line.close();
 });
 
 test('a screen that is signed out elsewhere does nothing more', async ({ shop, page, screen, watch }) => {

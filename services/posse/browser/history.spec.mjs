@@ -73,6 +73,34 @@ test.describe('history', () => {
     await expect(page.locator('body')).not.toContainText('suspected theft');
   });
 
+  test('stays while one types in the filter', async ({ shop, screen, page }) => {
+    const tablet = await shop.login('7', { device: ipad, personal: anna });
+    await shop.end(tablet.session);
+    const stall = await shop.login('7', { device: android, personal: anna });
+    await shop.shown();
+    await screen.open({ user: '7' });
+    await screen.sessions.getByRole('link', { name: 'History' }).click();
+    await expect(screen.card(tablet.session)).toBeVisible();
+    await screen.filter.fill('anna');
+    await expect.poll(() => screen.order()).toEqual(['7']);
+    await expect(page).toHaveURL(/[?&]q=anna(&|$)/);
+    await expect(page).toHaveURL(/[?&]view=history(&|$)/);
+    await shop.end(stall.session);
+    await expect(screen.card(stall.session), 'a refresh is of the history').toBeVisible();
+
+    // What one typed goes along to the other tab, and is in the address there.
+    await screen.sessions.getByRole('link', { name: 'Active' }).click();
+    await expect(screen.sessions).toContainText('No active sessions');
+    await expect(page).toHaveURL(/\/\?(q=anna&user=7|user=7&q=anna)$/);
+    await page.goto(`${screen.url}/?user=7&view=history`);
+    await screen.filter.fill('nobody');
+    await expect.poll(() => screen.order()).toEqual([]);
+    await page.reload();
+    await expect(screen.sessions.locator('.tabs [aria-current]')).toHaveText('History');
+    await expect(screen.cards).toHaveCount(2);
+    await expect(screen.filter).toHaveValue('nobody');
+  });
+
   test('is live, too', async ({ shop, screen }) => {
     const tablet = await shop.login('7', { device: ipad, personal: anna });
     await shop.shown();
@@ -120,6 +148,21 @@ test.describe('at a moment', () => {
     await expect(screen.user('14')).toHaveCount(0);
     await expect(screen.sessions).toContainText('No active sessions');
     await screen.isLive();
+  });
+
+  test('a moment that came after the screen was opened can be chosen', async ({ bare: shop, page, screen, watch }) => {
+    watch.tolerate(/htmx:error: timeout/);
+    await page.clock.install();
+    await signIn(page, shop, boss);
+    await screen.open();
+    await page.route(/refresh=/, () => {}); // it would hear that it is not that late
+    await page.clock.fastForward('05:00:00');
+    await page.locator('summary', { hasText: 'At a moment' }).click();
+    const field = page.getByLabel('Date and time');
+    for (const [hours, possible] of [[-1, true], [4, true], [6, false]]) {
+      await field.fill(new Date(Date.now() + (5.5 + hours) * hour).toISOString().slice(0, 16));
+      expect(await field.evaluate((input) => input.checkValidity()), `${hours} hours after it was opened`).toBe(possible);
+    }
   });
 
   test('before anybody was there nobody is listed', async ({ shop, screen, page }) => {

@@ -4,6 +4,7 @@ import { lineTo } from './line.mjs';
 import { look } from './look.mjs';
 import { Screen } from './screen.mjs';
 import { posse } from './posse.mjs';
+import { hour } from './shop.mjs';
 import { android, electron, ipad, phone } from './devices.mjs';
 
 const anna = { username: 'anna', display_name: 'Aisle Booth' };
@@ -42,6 +43,9 @@ test('activity appears by itself', async ({ page, bare: shop, screen }) => {
   expect(Date.parse(await active.getAttribute('datetime'))).toBeGreaterThan(Date.parse(before));
 });
 
+/** unheard keeps a page from asking by itself, which would tell it the time. */
+const unheard = (page) => page.route(/refresh=/, () => {});
+
 test('“last active” counts on while nothing happens', async ({ page, bare: shop, screen, watch }) => {
   watch.tolerate(/htmx:error: timeout/); // of requests that seem to take hours
   await page.clock.install();
@@ -51,11 +55,37 @@ test('“last active” counts on while nothing happens', async ({ page, bare: s
   await screen.open({ user: '7' });
   const active = screen.field(session, 'Last active').locator('time');
   await expect(active).toHaveText('Just now');
+  await unheard(page);
   await page.clock.fastForward('04:00');
   await expect(active).toHaveText('4 minutes ago');
   await page.clock.fastForward('03:01:00');
   await expect(active).toHaveText('3 hours ago');
 });
+
+for (const [what, skew] of [['ahead', hour], ['behind', -hour]]) {
+  test(`“last active” is the truth in a browser whose clock is an hour ${what}`, async ({ page, bare: shop, screen, watch }) => {
+    watch.tolerate(/htmx:error: timeout/);
+    await page.clock.install({ time: Date.now() + skew });
+    await signIn(page, shop, { user: '1', roles: ['admin'] });
+    const { session } = await shop.login('7', { device: ipad, personal: anna });
+    await shop.shown();
+    await screen.open({ user: '7' });
+    const active = screen.field(session, 'Last active').locator('time');
+    await expect(active).toHaveText('Just now');
+    await shop.touch({ user: '7', session }, { ip: '203.0.113.99' });
+    await expect(screen.field(session, 'IP'), 'it is refreshed').toHaveText('203.0.113.99');
+    await expect(active).toHaveText('Just now');
+    await unheard(page);
+    await page.clock.fastForward('04:00');
+    await expect(active).toHaveText('4 minutes ago');
+
+    // On the page that asks without a script, too.
+    await page.goto(`${screen.url}/end?user=7&session=${session}`);
+    await expect(page.locator('.target time')).toHaveText('Just now');
+    await page.clock.fastForward('04:00');
+    await expect(page.locator('.target time')).toHaveText('4 minutes ago');
+  });
+}
 
 test('what comes leaves focus, scroll and an expanded user agent as they are', async ({ shop, screen, page }) => {
   const sessions = [];

@@ -22,6 +22,8 @@ export class Screen {
     this.reason = this.dialog.getByRole('textbox');
     this.cancel = this.dialog.getByRole('button', { name: 'Cancel' });
     this.past = page.locator('#past');
+    this.unanswered = page.locator('#unanswered');
+    this.again = this.unanswered.getByRole('button', { name: 'Try again' });
     this.pause = page.getByRole('button', { name: /^(Pause|Resume)$/ });
   }
 

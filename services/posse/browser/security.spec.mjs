@@ -127,7 +127,7 @@ test('an id of another shop is as one that nobody has', async ({ shop, page, nex
 });
 
 /** alike is a page without what differs from one moment, and one user, to another. */
-const alike = (page, user) => page.replace(/since=[\d-]+|data-position="\d+"|[0-9a-f]{12}/g, '').replaceAll(user, '…');
+const alike = (page, user) => page.replace(/since=[\d-]+|data-(position|now)="\d+"|[0-9a-f]{12}/g, '').replaceAll(user, '…');
 
 /** cookieOf is the header with which the page's browser says who it is. */
 async function cookieOf(page) {

@@ -70,6 +70,10 @@ func (s *Screen) look(r *http.Request, at time.Time) (context.Context, *reads.Le
 	return ctx, l, err
 }
 
+// nowHeader is when an answer was made, in Unix milliseconds. A script takes an
+// answer without it for a proxy's or somebody else's, and shows it to nobody.
+const nowHeader = "Posse-Now"
+
 // render writes a template. Nothing is sent before it is complete, so an error
 // can still be shown.
 func (s *Screen) render(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
@@ -79,6 +83,7 @@ func (s *Screen) render(w http.ResponseWriter, r *http.Request, status int, name
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set(nowHeader, strconv.FormatInt(s.config.Now().UnixMilli(), 10))
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie, HX-Request, HX-Target")
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // the browser may be gone

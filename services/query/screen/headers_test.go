@@ -3,6 +3,7 @@ package screen_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,20 @@ func TestEveryAnswerHasTheHeadersOfAPage(t *testing.T) {
 		}
 		same(t, name+": sniffing", h.Get("X-Content-Type-Options"), "nosniff")
 		same(t, name+": caching", h.Get("Cache-Control"), "no-store")
+	}
+}
+
+// A script shows what says so, and nothing else: a proxy's page has no such header.
+func TestEveryPartOfTheScreenSaysWhenItWasMade(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	for name, a := range answers(r) {
+		want := ""
+		if strings.HasPrefix(a.Header().Get("Content-Type"), "text/html") && a.Header().Get("Location") == "" {
+			want = strconv.FormatInt(r.clock.now().UnixMilli(), 10)
+		}
+		same(t, name, a.Header().Get("Posse-Now"), want)
 	}
 }
 

@@ -175,3 +175,17 @@ func TestNamesAreLookedUpOnceEach(t *testing.T) {
 		t.Errorf("a history that anna made takes %d reads, want 2: the rows and anna", after-before)
 	}
 }
+
+// A form sends what its fields hold, and nothing of the address that it stands at.
+func TestFilteringLeavesOneInTheHistory(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	page := r.get("anna", "/?user=carl&view=history").want(http.StatusOK)
+	same(t, "view", page.one("#filter input[name=view]").attr["value"], "history")
+	if n := r.get("anna", "/?user=carl").want(http.StatusOK).count("#filter input[name=view]"); n != 0 {
+		t.Errorf("the filter of the active sessions has %d fields for a view", n)
+	}
+	a := r.pane("anna", "div#user-list-pane", "/users?user=carl&view=history&q=carl")
+	same(t, "address", a.Header().Get("Hx-Replace-Url"), "/?q=carl&user=carl&view=history")
+}

@@ -22,8 +22,13 @@ type page struct {
 	Pane      string // id of the pane that an answer is for
 	Live      string // address of the stream; "" if the page is not live
 
-	here url.URL // the page's own address
+	here url.URL   // the page's own address
+	made time.Time // when it was made
 }
+
+// Now is when the page was made, in Unix milliseconds: browsers' clocks are wrong
+// at times.
+func (p *page) Now() int64 { return p.made.UnixMilli() }
 
 // you is who has signed in.
 type you struct {
@@ -44,7 +49,7 @@ type screenPage struct {
 // frame is what every page has around it.
 func (s *Screen) frame(r *http.Request) page {
 	at, _ := placeOf(r)
-	p := page{Language: languageOf(r), Languages: s.languages.All(), Place: at, here: *r.URL}
+	p := page{Language: languageOf(r), Languages: s.languages.All(), Place: at, here: *r.URL, made: s.config.Now()}
 	switch {
 	case r.URL.Path == "/":
 		p.here.RawQuery = at.query().Encode()

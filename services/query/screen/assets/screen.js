@@ -12,12 +12,20 @@
 
   // ---- times ----------------------------------------------------------------
 
+  // A tablet's clock may be wrong. Posse's is not, which each of its answers tells.
+  let ahead = 0; // milliseconds that posse's clock is ahead of the browser's
+  const now = () => Date.now() + ahead;
+
+  function setClock(milliseconds) {
+    ahead = Number(milliseconds) - Date.now();
+  }
+
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
   const ago = new Intl.RelativeTimeFormat(language, { numeric: 'always' });
 
   function agoText(time, at) {
-    const seconds = Math.max(0, (Date.now() - at) / 1000);
+    const seconds = Math.max(0, (now() - at) / 1000);
     if (seconds < 60) return byId('live')?.dataset.textNow ?? time.textContent;
     if (seconds < 3600) return ago.format(-Math.floor(seconds / 60), 'minute');
     if (seconds < 86400) return ago.format(-Math.floor(seconds / 3600), 'hour');
@@ -25,6 +33,7 @@
   }
 
   function writeTimes(root = document) {
+    setLatest();
     for (const time of root.querySelectorAll('time[datetime]')) {
       const at = Date.parse(time.dateTime);
       const text = time.dataset.form === 'ago' ? agoText(time, at) : moment.format(at);
@@ -38,6 +47,12 @@
     return local.toISOString().slice(0, 19);
   }
 
+  // The present, which no past moment comes after, moves on.
+  function setLatest() {
+    const field = byId('at');
+    if (field) field.max = localMoment(new Date(now()));
+  }
+
   function setUpMoment() {
     const field = byId('at');
     if (!field) return;
@@ -45,7 +60,7 @@
       .formatToParts(new Date()).find((part) => part.type === 'timeZoneName')?.value;
     for (const place of document.querySelectorAll('[data-zone]')) place.textContent = zone ? `(${zone})` : '';
     if (field.dataset.moment) field.value = localMoment(new Date(field.dataset.moment));
-    field.max = localMoment(new Date());
+    byId('when').addEventListener('toggle', setLatest);
     field.form.addEventListener('formdata', (event) => {
       event.formData.set('at', new Date(field.value).toISOString());
       const user = byId('sessions')?.dataset.user;
@@ -59,17 +74,18 @@
   const list = () => byId('user-list-pane');
   const position = (pane) => Number(pane?.dataset.position ?? 0);
 
-  // Links around the panes lead to where one is by now.
+  // Links lead to where one is by now, in what they name.
   function markPlaces() {
     const here = new URLSearchParams(location.search);
     for (const link of document.querySelectorAll('a[data-place]')) {
       const url = new URL(link.href);
-      for (const name of ['user', 'q', 'view', 'at']) {
-        const value = name === 'at' && link.dataset.place === 'now' ? null : here.get(name);
+      for (const name of link.dataset.place.split(' ')) {
+        const value = here.get(name);
         if (value) url.searchParams.set(name, value);
         else url.searchParams.delete(name);
       }
       link.href = url.pathname + url.search;
+      if (link.hasAttribute('hx-get')) link.setAttribute('hx-get', link.getAttribute('href'));
     }
   }
 
@@ -81,14 +97,20 @@
       else link.removeAttribute('aria-current');
     }
     markPlaces();
+    keepInFilter('user', selected);
+    keepInFilter('view', new URLSearchParams(location.search).get('view') ?? '');
+  }
+
+  // Filtering leaves one where one is.
+  function keepInFilter(name, value) {
     const filter = byId('filter');
     if (!filter) return;
-    let field = filter.elements.namedItem('user');
-    if (selected && !field) {
-      field = Object.assign(document.createElement('input'), { type: 'hidden', name: 'user' });
+    let field = filter.elements.namedItem(name);
+    if (value && !field) {
+      field = Object.assign(document.createElement('input'), { type: 'hidden', name });
       filter.append(field);
     }
-    if (field) field.value = selected;
+    if (field) field.value = value;
   }
 
   // On a narrow screen the list gives way to the sessions, and so does the focus.
@@ -132,7 +154,7 @@
 
   // live ──pause──▶ paused ──resume──▶ live      lost ──the stream is back──▶ live
   //   └──────────the stream breaks──────────────▶ lost
-  const live = { state: 'off', waiting: new Set(), shownAt: Date.now() };
+  const live = { state: 'off', waiting: new Set(), shownAt: 0 };
   const again = 2000; // milliseconds until a stream is tried that never began
   const everyMinute = 60000; // time passes without events: dots go out, sessions expire
 
@@ -243,43 +265,88 @@
   }
 
   document.addEventListener('htmx:sse:after:connection', connected);
-  document.addEventListener('htmx:sse:error', lost);
+  // A stream that is begun anew says only here that its viewer is signed in no more.
+  document.addEventListener('htmx:sse:error', (event) => {
+    if (event.detail.status === 401) end();
+    else lost();
+  });
   document.addEventListener('htmx:sse:close', (event) => {
     if (event.target.isConnected && event.detail.reason !== 'removed') lost();
   });
-  for (const name of ['htmx:error', 'htmx:response:error']) {
-    document.addEventListener(name, (event) => {
-      const pane = paneOf(event.target.id);
-      if (pane && isRefresh(event.detail.ctx)) failed.add(pane);
-      if (event.target !== stream()) return;
-      lost();
-      setTimeout(reconnect, again);
-    });
-  }
   window.addEventListener('offline', lost);
   window.addEventListener('online', () => setTimeout(reconnect, 0));
   for (const pane of Object.keys(refreshes)) document.addEventListener(pane, () => refresh(pane));
-  // Whoever ends their own session gets an answer that says so.
+  // Whoever ends their own session gets an answer that says so, if one comes.
   let ending = false;
-  for (const name of ['htmx:before:request', 'htmx:finally:request']) {
-    document.addEventListener(name, (event) => {
-      const { request, response } = event.detail.ctx;
-      if (request.method === 'POST') ending = !response || response.headers.has('HX-Redirect');
-    });
-  }
+  document.addEventListener('htmx:before:request', (event) => {
+    if (event.detail.ctx.request.method === 'POST') ending = true;
+  });
+  document.addEventListener('htmx:finally:request', (event) => {
+    const { request, response } = event.detail.ctx;
+    if (request.method === 'POST') ending = response?.headers.has('HX-Redirect') ?? false;
+  });
   document.addEventListener('submit', (event) => {
     if (event.target.matches('[action="/signout"]')) ending = true;
   });
-  document.addEventListener('end', () => {
+
+  function end() {
     if (ending) return;
     document.body.hidden = true;
     location.assign('/signin?notice=ended');
-  });
+  }
+
+  document.addEventListener('end', end);
   setInterval(() => {
     writeTimes();
     if (stream() && running() && !document.hidden) Object.keys(refreshes).forEach(refresh);
   }, everyMinute);
   setInterval(writeTimes, 10000);
+
+  // ---- when no answer comes -----------------------------------------------------
+
+  const notice = byId('unanswered');
+  const warningOf = (form) => form.querySelector('.unanswered');
+  let missed; // what somebody asked for in vain
+
+  // A proxy's word, or a hotel's, is no part of this page.
+  const isOurs = (ctx) => ctx.response?.headers.has('Posse-Now');
+
+  // What an open screen asks for by itself it asks for again; people are told.
+  function unanswered(ctx) {
+    const { sourceElement, target } = ctx;
+    if (sourceElement.matches('.stream')) {
+      if (sourceElement !== stream()) return;
+      lost();
+      setTimeout(reconnect, again);
+    } else if (paneOf(target?.id) && isRefresh(ctx)) failed.add(paneOf(target.id));
+    else if (isRefresh(ctx)) setTimeout(ask, failedAgain, ctx);
+    else if (ctx.request.method === 'POST') warningOf(sourceElement).hidden = false;
+    else if (notice) {
+      missed = ctx;
+      const words = notice.querySelector('span');
+      words.replaceWith(words.cloneNode(true)); // which says it aloud again
+      notice.hidden = false;
+    }
+  }
+
+  function ask({ sourceElement: source, target, swap, select, request: { action, headers } }) {
+    if (source.isConnected) htmx.ajax('GET', action, { source, target: `#${target.id}`, swap, select, headers });
+  }
+
+  function dismissNotice() {
+    if (!notice || notice.hidden) return;
+    const focused = notice.contains(document.activeElement);
+    notice.hidden = true;
+    if (focused) (missed.sourceElement.querySelector('input[type=search]') ?? missed.sourceElement).focus();
+  }
+
+  document.addEventListener('htmx:error', (event) => {
+    if (event.detail.ctx) unanswered(event.detail.ctx);
+  });
+  document.addEventListener('htmx:before:request', (event) => {
+    const { request, sourceElement } = event.detail.ctx;
+    if (request.method === 'POST') warningOf(sourceElement).hidden = true;
+  });
 
   // ---- what htmx brings -------------------------------------------------------
 
@@ -295,13 +362,10 @@
   document.addEventListener('htmx:before:swap', (event) => {
     const { ctx } = event.detail;
     const headers = ctx.response?.headers;
-    if (headers && !headers.get('Content-Type')?.startsWith('text/html')) {
-      event.preventDefault(); // a proxy's or another's word, which is no part of this page
-      return;
-    }
-    if (isRefresh(ctx) && ctx.response?.status >= 400) {
-      failed.add(paneOf(ctx.target?.id));
+    const part = !ctx.select || ctx.text.includes('hx-history-elt');
+    if (!isOurs(ctx) || !part || isRefresh(ctx) && ctx.response.status >= 400) {
       event.preventDefault();
+      unanswered(ctx);
       return;
     }
     const shown = headers?.get('Posse-Position');
@@ -314,9 +378,12 @@
 
   document.addEventListener('htmx:after:swap', (event) => {
     const { ctx } = event.detail;
-    live.shownAt = Date.now();
+    const made = ctx.response?.headers.get('Posse-Now');
+    if (made) setClock(made);
+    live.shownAt = now();
     writeTimes();
     markSelected();
+    if (!isRefresh(ctx)) dismissNotice();
     if (ctx.target?.id === 'dialog-body') openDialog();
     else if (isRefresh(ctx)) announceRefresh();
     else if (ctx.target?.id === 'user-list-pane') announce('users', 300);
@@ -360,6 +427,8 @@
   }, { capture: true });
   document.addEventListener('click', (event) => {
     if (event.target.closest('[data-close]')) closeDialog();
+    if (event.target.closest('#unanswered [data-close]')) dismissNotice();
+    if (event.target.closest('[data-again]')) ask(missed);
     if (event.target === dialog) closeDialog();
     if (event.target.closest('#pause')) togglePause();
     for (const menu of document.querySelectorAll('details.menu[open]')) {
@@ -386,6 +455,8 @@
 
   // ---- start ------------------------------------------------------------------
 
+  setClock(document.documentElement.dataset.now);
+  live.shownAt = now();
   setUpMoment();
   writeTimes();
   rememberSummaries();

@@ -94,7 +94,7 @@ func (a *asker) openStream(ctx context.Context, authorization string) *stream {
 	request.Header.Set("Authorization", authorization)
 	request.Header.Set("Accept", typeEventStream)
 	client := *a.client
-	client.Timeout = 0 // for the whole of an answer, which this one does not have
+	client.Timeout = 0                  // for the whole of an answer, which this one does not have
 	response, err := client.Do(request) //nolint:bodyclose // who reads the stream closes it
 	if err != nil {
 		return failed(err)

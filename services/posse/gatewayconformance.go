@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
@@ -94,14 +93,8 @@ func summary(out io.Writer, verdicts []conformance.Verdict) error {
 	for _, v := range verdicts {
 		count[v.Outcome]++
 	}
-	var unseen []string
-	for _, rule := range conformance.Rules() {
-		if rule.Unseen != "" {
-			unseen = append(unseen, rule.ID)
-		}
-	}
-	fmt.Fprintf(out, "%d passed, %d failed, %d skipped; %s cannot be looked at from outside\n",
-		count[conformance.Passed], count[conformance.Failed], count[conformance.Skipped], strings.Join(unseen, ", "))
+	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n",
+		count[conformance.Passed], count[conformance.Failed], count[conformance.Skipped])
 	if n := count[conformance.Failed]; n > 0 {
 		return fmt.Errorf("the gateway breaks %d of %d rules", n, len(verdicts))
 	}

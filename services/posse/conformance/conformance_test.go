@@ -52,6 +52,7 @@ var faults = map[string]string{
 	"does not challenge":                       "G21",
 	"does not say when to come again":          "G22",
 	"believes what the client says it is":      "G23",
+	"leaves streams open":                      "G24",
 	"touches with every request":               "G25",
 	"reports that it applied nothing":          "G26",
 	"writes history":                           "G27",

@@ -45,7 +45,7 @@ type examination struct {
 	early []someone
 }
 
-// Run examines a gateway, and returns a verdict for each rule that can be looked at.
+// Run examines a gateway, and returns a verdict for each rule that was asked for.
 // The error says why the examination could not be held or finished; that a rule is
 // broken is none.
 func Run(ctx context.Context, config Config) ([]Verdict, error) {
@@ -72,6 +72,11 @@ func Run(ctx context.Context, config Config) ([]Verdict, error) {
 func (x *examination) run(ctx context.Context, cancel context.CancelCauseFunc) error {
 	if err := x.begin(ctx, cancel); err != nil {
 		return err
+	}
+	for _, rule := range rules {
+		if rule.Unseen != "" {
+			x.judge(rule.ID, leftOut(rule.Unseen))
+		}
 	}
 	for _, s := range scenes {
 		if !x.wants(s.rules...) {

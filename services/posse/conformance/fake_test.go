@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"log"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
@@ -441,7 +444,35 @@ func (f *fake) admit(w http.ResponseWriter, r *http.Request, claims tokens.Claim
 		}
 	}
 	f.touch(events.Key{Tenant: claims.Tenant, User: claims.User, Session: claims.Session})
+	if r.Header.Get("Accept") == "text/event-stream" {
+		f.carry(w, r, claims)
+		return
+	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// carry passes an event stream on until its session is revoked.
+func (f *fake) carry(w http.ResponseWriter, r *http.Request, claims tokens.Claims) {
+	upstream, err := url.Parse(f.env["POSSE_UPSTREAM"])
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	if f.fault != "leaves streams open" {
+		watching.Go(func() {
+			for ctx.Err() == nil && f.sessionReason(claims) != sdk.ReasonRevoked {
+				rest(ctx, 20*time.Millisecond)
+			}
+			cancel()
+		})
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(upstream) }, ErrorLog: log.New(io.Discard, "", 0)}
+	defer func() { _ = recover() }() // it panics when its connection is to be dropped
+	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
 func (f *fake) touch(key events.Key) {

@@ -35,7 +35,7 @@ var rules = []Rule{
 	{ID: "G21", Title: "The form of 401"},
 	{ID: "G22", Title: "The form of 503"},
 	{ID: "G23", Title: "Who is asking"},
-	{ID: "G24", Title: "Connections that are open", Unseen: "whether a gateway carries connections, and where, is its own affair"},
+	{ID: "G24", Title: "Connections that are open"},
 	{ID: "G25", Title: "Touches"},
 	{ID: "G26", Title: "Reports"},
 	{ID: "G27", Title: "Permissions"},

@@ -35,6 +35,7 @@ var scenes = []scene{
 	{rules: []string{"G18"}, play: playTokens},
 	{rules: []string{"G19"}, play: playTenant},
 	{rules: []string{"G23"}, play: playIdentity},
+	{rules: []string{"G24"}, play: playStreams},
 	{rules: []string{"G25"}, play: playTouches},
 	{rules: []string{"G9"}, play: playFlood},
 	{rules: []string{"G10", "G26"}, play: playSilence},

@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -11,10 +12,16 @@ import (
 	"github.com/posse-pos/posse/pkg/process"
 )
 
-const pathKeys = "/.well-known/jwks.json"
+const (
+	pathKeys        = "/.well-known/jwks.json"
+	typeEventStream = "text/event-stream"
+	// headerUpstream is what answers of the upstream have and no others.
+	headerUpstream = "Posse-Upstream"
+)
 
 // web serves the issuer's keys, and is what a reverse proxy can have behind it: at
-// every other path it answers with what the request said of who is asking.
+// every other path it answers with what the request said of who is asking, and with an
+// event stream that does not end if the request wants one.
 type web struct {
 	url    string
 	hidden atomic.Bool
@@ -40,6 +47,10 @@ func newWeb(ctx context.Context, config Config, p *people) (*web, error) {
 		for _, name := range identityHeaders {
 			rw.Header()[name] = r.Header[name]
 		}
+		rw.Header().Set(headerUpstream, "conformance")
+		if r.Header.Get("Accept") == typeEventStream {
+			streamEvents(rw, r)
+		}
 	})
 	server := process.HTTPServer{Name: "issuer", Listener: listener, Handler: mux, Logger: config.Logger}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -47,6 +58,14 @@ func newWeb(ctx context.Context, config Config, p *people) (*web, error) {
 	running.Go(func() { _ = server.Component().Run(ctx) })
 	w.close = func() { cancel(); running.Wait() }
 	return w, nil
+}
+
+// streamEvents sends one event, and no end until the caller or the server goes.
+func streamEvents(rw http.ResponseWriter, r *http.Request) {
+	rw.Header().Set("Content-Type", typeEventStream)
+	_, _ = io.WriteString(rw, "data: one\n\n")
+	_ = http.NewResponseController(rw).Flush()
+	<-r.Context().Done()
 }
 
 // showKeys says whether the issuer answers.

@@ -175,25 +175,14 @@ func TestEachUserMayDoNothingElse(t *testing.T) {
 	s := newSite(t)
 	server := s.start("nats.conf")
 	s.declare(server.URL())
+	inboxes := map[string]string{}
+	for _, user := range users {
+		inboxes[user] = s.inbox(user)
+	}
 	for _, user := range users {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
-			tried := newTrial(t, server.URL(), s.seed(user))
-			for subject, who := range publishes {
-				if may := tried.publish(subject); may != slices.Contains(who, user) {
-					t.Errorf("publish on %s: allowed is %t", subject, may)
-				}
-			}
-			for subject, who := range hears {
-				if may := tried.subscribe(subject); may != slices.Contains(who, user) {
-					t.Errorf("listen to %s: allowed is %t", subject, may)
-				}
-			}
-			for _, other := range users {
-				if may := tried.subscribe(s.inbox(other) + ".>"); may != (other == user) {
-					t.Errorf("listen to the answers of %s: allowed is %t", other, may)
-				}
-			}
+			newTrial(t, server.URL(), s.seed(user)).tryAs(user, inboxes)
 		})
 	}
 }
@@ -301,8 +290,15 @@ func newTrial(t *testing.T, url, seed string) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newTrialBy(t, url, key)
+}
+
+// newTrialBy connects with any credentials.
+func newTrialBy(t *testing.T, url string, who nats.Option) *trial {
+	t.Helper()
 	c := &trial{t: t, denied: make(chan error, 1)}
-	c.conn, err = nats.Connect(url, key, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+	var err error
+	c.conn, err = nats.Connect(url, who, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		if errors.Is(err, nats.ErrPermissionViolation) {
 			c.denied <- err
 		}
@@ -312,6 +308,27 @@ func newTrial(t *testing.T, url, seed string) *trial {
 	}
 	t.Cleanup(c.conn.Close)
 	return c
+}
+
+// tryAs tries everything, and holds what the server allows to what a user may. Inboxes
+// are those of all users.
+func (c *trial) tryAs(user string, inboxes map[string]string) {
+	c.t.Helper()
+	for subject, who := range publishes {
+		if may := c.publish(subject); may != slices.Contains(who, user) {
+			c.t.Errorf("publish on %s: allowed is %t", subject, may)
+		}
+	}
+	for subject, who := range hears {
+		if may := c.subscribe(subject); may != slices.Contains(who, user) {
+			c.t.Errorf("listen to %s: allowed is %t", subject, may)
+		}
+	}
+	for other, inbox := range inboxes {
+		if may := c.subscribe(inbox + ".>"); may != (other == user) {
+			c.t.Errorf("listen to the answers of %s: allowed is %t", other, may)
+		}
+	}
 }
 
 // publish sends what nobody acts on: a request without an address for its answer,

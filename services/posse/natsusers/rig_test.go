@@ -35,6 +35,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, natstest.Leaks()...) }
 type site struct {
 	t   *testing.T
 	dir string
+	// creds are files of credentials, by user, that connect takes in place of keys.
+	creds map[string]string
 }
 
 func newSite(t *testing.T) *site {
@@ -88,7 +90,11 @@ func (s *site) inbox(user string) string {
 // connect connects as a user, as a role of posse does.
 func (s *site) connect(address, user string) *bus.Conn {
 	s.t.Helper()
-	conn, err := bus.Connect(s.t.Context(), bus.Config{URL: address, NKeyFile: s.seed(user), Logger: quiet()})
+	config := bus.Config{URL: address, NKeyFile: s.seed(user), Logger: quiet()}
+	if file := s.creds[user]; file != "" {
+		config.CredsFile, config.NKeyFile = file, ""
+	}
+	conn, err := bus.Connect(s.t.Context(), config)
 	s.must(err)
 	s.t.Cleanup(conn.Close)
 	return conn

@@ -53,7 +53,8 @@ func newStoreAt(where *site) *store {
 	return s
 }
 
-// mirror does what `posse doctor --streams --mirror-of hub --apply` does.
+// mirror does what `posse doctor --streams --mirror-of hub --apply` does, which
+// TestDoctorSetsUpAStore runs.
 func (s *store) mirror() {
 	s.t.Helper()
 	conn := s.connect(s.leaf.URL(), "store_operator")

@@ -23,7 +23,6 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	sdk "github.com/posse-pos/posse/pkg/gateway"
-	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
 	"github.com/posse-pos/posse/pkg/netfault"
 	"github.com/posse-pos/posse/services/gateway"
 )
@@ -37,21 +36,23 @@ type frontDoor struct {
 	// has no body.
 	status int
 	reason sdk.Reason
+	// What two Authorization headers are answered with: nginx asks nobody about them.
+	twice int
 }
 
 // frontDoors are the ways into a shop. `make traefik` adds Traefik, which is built
 // for it.
 func frontDoors() map[string]frontDoor {
 	doors := map[string]frontDoor{
-		"nginx": {startNginx, http.StatusServiceUnavailable, "gateway_unreachable"},
-		"caddy": {startCaddy, http.StatusServiceUnavailable, "gateway_unreachable"},
-		"proxy": {open: func(_ *testing.T, s *shop) string { return s.posse }},
+		"nginx": {startNginx, http.StatusServiceUnavailable, "gateway_unreachable", http.StatusBadRequest},
+		"caddy": {startCaddy, http.StatusServiceUnavailable, "gateway_unreachable", http.StatusUnauthorized},
+		"proxy": {open: func(_ *testing.T, s *shop) string { return s.posse }, twice: http.StatusUnauthorized},
 	}
 	if program := os.Getenv("POSSE_TEST_TRAEFIK"); program != "" {
 		doors["traefik"] = frontDoor{func(t *testing.T, s *shop) string {
 			t.Helper()
 			return startTraefik(t, s, program)
-		}, http.StatusInternalServerError, ""}
+		}, http.StatusInternalServerError, "", http.StatusUnauthorized}
 	}
 	return doors
 }
@@ -67,7 +68,7 @@ func TestFrontDoors(t *testing.T) {
 			other := s.door != s.posse // otherwise there is nobody left to answer
 			t.Run("admits", s.admits)
 			t.Run("refuses", s.refuses)
-			t.Run("finds the token", s.findsTheToken)
+			t.Run("finds the token", func(t *testing.T) { s.findsTheToken(t, door) })
 			t.Run("leaves the backend's answers alone", s.leavesAnswersAlone)
 			t.Run("upgrades", s.upgrades)
 			t.Run("streams a large body", s.streams)
@@ -258,17 +259,13 @@ func (s *shop) admits(t *testing.T) {
 }
 
 func (s *shop) refuses(t *testing.T) {
-	expired := s.issuer.Sign(map[string]any{
-		"iss": gatewaytest.Name, "sub": "anna", "tenant": "shop", "sid": "s1", "type": "access",
-		"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix(), "jti": "j",
-	})
 	for _, test := range []struct {
 		token     string
 		reason    sdk.Reason
 		challenge string
 	}{
 		{s.revoked(t), sdk.ReasonRevoked, `error="invalid_token"`},
-		{expired, sdk.ReasonExpired, `error="invalid_token"`},
+		{s.expired(), sdk.ReasonExpired, `error="invalid_token"`},
 		{"e30.e30.e30", sdk.ReasonInvalid, `error="invalid_token"`},
 		{"", sdk.ReasonMissing, `Bearer realm="posse"`},
 	} {
@@ -306,7 +303,8 @@ func (s *shop) refused(t *testing.T, got answer, status int, reason sdk.Reason) 
 	}
 }
 
-func (s *shop) findsTheToken(t *testing.T) {
+func (s *shop) findsTheToken(t *testing.T, door frontDoor) {
+	t.Helper()
 	token := s.token("s1")
 	for name, test := range map[string]struct {
 		query  string
@@ -317,6 +315,7 @@ func (s *shop) findsTheToken(t *testing.T) {
 		"in the URL":                 {"?page=2&authorization=" + token, nil, 200},
 		"in the URL with its scheme": {"?authorization=Bearer%20" + token, nil, 200},
 		"in two places":              {"?authorization=" + token, http.Header{"Authorization": {"Bearer " + token}}, 401},
+		"in two headers":             {"", http.Header{"Authorization": {"Bearer " + token, "Bearer " + token}}, door.twice},
 		"in two cookies":             {"", http.Header{"Cookie": {"pos_token=" + token + "; pos_token=" + token}}, 401},
 		"twice in the URL":           {"?authorization=" + token + "&authorization=" + token, nil, 401},
 		"beside another scheme":      {"?authorization=" + token, http.Header{"Authorization": {"Basic YTpi"}}, 401},

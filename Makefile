@@ -14,7 +14,7 @@ PATTERNS = $(addsuffix /...,$(MODULES))
 LINT := $(CURDIR)/bin/tools/golangci-lint
 
 # Traefik is what the gateway's tests put before a backend, pinned and built
-# likewise.
+# likewise, by `make traefik`. `make test` uses it where that was done.
 TRAEFIK := $(CURDIR)/bin/tools/traefik
 
 # The nats tool runs the commands of docs/audit-consumers.md in the tests.
@@ -159,7 +159,7 @@ packages-plain:
 
 .PHONY: test-race test-plain
 test-race:
-	@$(MAKE) packages-race | xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(APART)'
+	@$(MAKE) packages-race | POSSE_TEST_TRAEFIK='$(wildcard $(TRAEFIK))' xargs -r go test $(RACE) $(TEST_FLAGS) -skip '$(APART)'
 test-plain:
 	@$(MAKE) packages-plain | xargs -r go test $(TEST_FLAGS) -skip '$(APART)'
 	@go test $(TEST_FLAGS) -run '$(BENCHES)|$(WHOLE)' ./services/posse

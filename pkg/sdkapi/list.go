@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"slices"
 )
 
@@ -12,19 +13,51 @@ import (
 type lister struct {
 	of    *types.Package
 	lines []string
+	named map[*types.TypeName]bool // what the lines name
 }
 
-// list returns the lines of a package, sorted.
-func list(of *types.Package) []string {
-	l := &lister{of: of}
-	for _, name := range of.Scope().Names() {
-		object := of.Scope().Lookup(name)
-		if object.Exported() {
-			l.object(object)
+// list returns the lines of packages, and of the types of other packages that these
+// name, as far as reaches says that they are part of the API. Those of a package are
+// sorted.
+func list(packages []*types.Package, reaches func(*types.Package) bool) []string {
+	var lines []string
+	listed, named := map[*types.Package]bool{}, map[*types.TypeName]bool{}
+	for _, of := range packages {
+		listed[of] = true
+		l := &lister{of: of, named: named}
+		for _, name := range of.Scope().Names() {
+			if object := of.Scope().Lookup(name); object.Exported() {
+				l.object(object)
+			}
+		}
+		slices.Sort(l.lines)
+		lines = append(lines, l.lines...)
+	}
+	return append(lines, others(named, func(t *types.TypeName) bool {
+		return t.Pkg() != nil && !listed[t.Pkg()] && reaches(t.Pkg())
+	})...)
+}
+
+// others returns the lines of the types that are named and wanted, and of those that
+// these name in turn.
+func others(named map[*types.TypeName]bool, wanted func(*types.TypeName) bool) []string {
+	var lines []string
+	for listed := map[*types.TypeName]bool{}; ; {
+		before := len(listed)
+		for t := range maps.Clone(named) {
+			if !wanted(t) || listed[t] {
+				continue
+			}
+			listed[t] = true
+			l := &lister{of: t.Pkg(), named: named}
+			l.typeName(t)
+			lines = append(lines, l.lines...)
+		}
+		if len(listed) == before {
+			slices.Sort(lines)
+			return lines
 		}
 	}
-	slices.Sort(l.lines)
-	return l.lines
 }
 
 func (l *lister) linef(format string, args ...any) {
@@ -95,38 +128,45 @@ func (l *lister) methods(object *types.TypeName) {
 }
 
 func (l *lister) typ(t types.Type) string {
-	return types.TypeString(nameless(t), types.RelativeTo(l.of))
+	return types.TypeString(l.nameless(t), types.RelativeTo(l.of))
 }
 
 func (l *lister) signature(t types.Type) string {
 	return l.typ(t)[len("func"):]
 }
 
-// nameless returns a type without the names of parameters, which may change.
-func nameless(t types.Type) types.Type {
+// nameless returns a type without the names of parameters, which may change, and
+// takes note of the types that it names.
+func (l *lister) nameless(t types.Type) types.Type {
 	switch t := t.(type) {
+	case *types.Named:
+		l.named[t.Origin().Obj()] = true
+		return t
+	case *types.Alias:
+		l.named[t.Obj()] = true
+		return t
 	case *types.Signature:
 		if t.TypeParams().Len() > 0 {
 			return t // its parameters cannot be taken over into another signature
 		}
-		return types.NewSignatureType(nil, nil, nil, namelessTuple(t.Params()), namelessTuple(t.Results()), t.Variadic())
+		return types.NewSignatureType(nil, nil, nil, l.namelessTuple(t.Params()), l.namelessTuple(t.Results()), t.Variadic())
 	case *types.Pointer:
-		return types.NewPointer(nameless(t.Elem()))
+		return types.NewPointer(l.nameless(t.Elem()))
 	case *types.Slice:
-		return types.NewSlice(nameless(t.Elem()))
+		return types.NewSlice(l.nameless(t.Elem()))
 	case *types.Array:
-		return types.NewArray(nameless(t.Elem()), t.Len())
+		return types.NewArray(l.nameless(t.Elem()), t.Len())
 	case *types.Map:
-		return types.NewMap(nameless(t.Key()), nameless(t.Elem()))
+		return types.NewMap(l.nameless(t.Key()), l.nameless(t.Elem()))
 	case *types.Chan:
-		return types.NewChan(t.Dir(), nameless(t.Elem()))
+		return types.NewChan(t.Dir(), l.nameless(t.Elem()))
 	case *types.Interface:
 		if !t.IsMethodSet() {
 			return t // a constraint
 		}
 		methods := make([]*types.Func, 0, t.NumMethods())
 		for method := range t.Methods() {
-			signature, _ := nameless(method.Type()).(*types.Signature)
+			signature, _ := l.nameless(method.Type()).(*types.Signature)
 			methods = append(methods, types.NewFunc(method.Pos(), method.Pkg(), method.Name(), signature))
 		}
 		return types.NewInterfaceType(methods, nil)
@@ -135,10 +175,10 @@ func nameless(t types.Type) types.Type {
 	}
 }
 
-func namelessTuple(tuple *types.Tuple) *types.Tuple {
+func (l *lister) namelessTuple(tuple *types.Tuple) *types.Tuple {
 	variables := make([]*types.Var, 0, tuple.Len())
 	for v := range tuple.Variables() {
-		variables = append(variables, types.NewParam(v.Pos(), v.Pkg(), "", nameless(v.Type())))
+		variables = append(variables, types.NewParam(v.Pos(), v.Pkg(), "", l.nameless(v.Type())))
 	}
 	return types.NewTuple(variables...)
 }

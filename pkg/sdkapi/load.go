@@ -39,6 +39,11 @@ func load(dir string) ([]*types.Package, error) {
 	return importAll(public, exports)
 }
 
+// isOurs reports whether a package is of posse and can be imported by others.
+func isOurs(p *types.Package) bool {
+	return strings.HasPrefix(p.Path(), "github.com/posse-pos/posse/") && !isInternal(p.Path())
+}
+
 func isInternal(importPath string) bool {
 	return strings.Contains(importPath+"/", "/internal/")
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,9 +29,36 @@ func check(t *testing.T, declarations string) *types.Package {
 	return p
 }
 
+// alone returns the lines of a package and of no other.
+func alone(p *types.Package) []string {
+	return list([]*types.Package{p}, func(*types.Package) bool { return false })
+}
+
+// TestTypesOfOtherPackagesAreListed with what they consist of, as far as the API
+// leads there.
+func TestTypesOfOtherPackagesAreListed(t *testing.T) {
+	t.Parallel()
+	p := check(t, `
+		import ("encoding/json"; "net/url"; "time")
+		func Ask(func([]*url.URL) map[string]*json.Number)
+		var Wait time.Duration
+	`)
+	got := list([]*types.Package{p}, func(of *types.Package) bool { return of.Path() == "net/url" })
+	for _, line := range []string{"url: type URL struct, Host string", "url: type URL struct, User *Userinfo", "url: method (*Userinfo) Username() string"} {
+		if !slices.Contains(got, line) {
+			t.Errorf("%q is not among %q", line, got)
+		}
+	}
+	for _, line := range got {
+		if strings.HasPrefix(line, "json:") || strings.HasPrefix(line, "time:") || strings.Contains(line, "url: func") {
+			t.Errorf("it lists %q", line)
+		}
+	}
+}
+
 func TestEveryKindOfDeclarationIsListed(t *testing.T) {
 	t.Parallel()
-	got := list(check(t, `
+	got := alone(check(t, `
 		import "time"
 		const Life = 2 * time.Second
 		const Name = "posse"
@@ -104,7 +132,7 @@ func TestWhatBreaksUsers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := compare(list(check(t, test.before)), list(check(t, test.after)))
+			found := compare(alone(check(t, test.before)), alone(check(t, test.after)))
 			if len(found.gone) != test.gone || len(found.added) != test.added {
 				t.Errorf("gone %q, added %q; want %d and %d lines", found.gone, found.added, test.gone, test.added)
 			}

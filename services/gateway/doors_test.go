@@ -30,36 +30,55 @@ func TestForwardAuthAdmits(t *testing.T) {
 	}
 }
 
-func TestForwardAuthRefuses(t *testing.T) {
+// TestForwardAuthAndExtAuthzRefuse in the same way, also when Envoy asks about a POST.
+func TestForwardAuthAndExtAuthzRefuse(t *testing.T) {
 	t.Parallel()
+	for _, door := range []struct{ method, path string }{
+		{http.MethodGet, "/authz/forward-auth"},
+		{http.MethodPost, "/authz/ext-authz/orders/7?page=2"},
+		{http.MethodGet, "/authz/ext-authz"},
+	} {
+		t.Run(door.path, func(t *testing.T) {
+			t.Parallel()
+			refuses(t, door.method, door.path)
+		})
+	}
+}
+
+func refuses(t *testing.T, method, path string) {
+	t.Helper()
 	for name, test := range map[string]struct {
 		authorization string // "" means a good one
-		before        func(*rig)
+		before        func(*rig, *http.Request)
 		status        int
 		reason        sdk.Reason
 		header, value string
 	}{
 		"revoked": {
-			before: func(r *rig) { r.feed.Revoke("shop", "s1") },
+			before: func(r *rig, _ *http.Request) { r.feed.Revoke("shop", "s1") },
 			status: 401, reason: sdk.ReasonRevoked, header: "WWW-Authenticate", value: `error="invalid_token"`,
 		},
 		"missing": {authorization: " ", status: 401, reason: sdk.ReasonMissing, header: "WWW-Authenticate", value: `Bearer realm="posse"`},
 		"basic":   {authorization: "Basic YTpi", status: 401, reason: sdk.ReasonMissing, header: "WWW-Authenticate", value: "Bearer"},
-		"forged":  {authorization: "Bearer e30.e30.e30", status: 401, reason: sdk.ReasonInvalid, header: "WWW-Authenticate", value: "invalid_token"},
+		"expired": {
+			before: func(r *rig, q *http.Request) { q.Header.Set("Authorization", "Bearer "+r.expired()) },
+			status: 401, reason: sdk.ReasonExpired, header: "WWW-Authenticate", value: `error="invalid_token"`,
+		},
+		"forged": {authorization: "Bearer e30.e30.e30", status: 401, reason: sdk.ReasonInvalid, header: "WWW-Authenticate", value: "invalid_token"},
 		"unreadable revocation": {
-			before: func(r *rig) { r.feed.SendUnreadable("shop") },
+			before: func(r *rig, _ *http.Request) { r.feed.SendUnreadable("shop") },
 			status: 503, reason: sdk.ReasonStale, header: "Retry-After", value: "1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := setup(t, nil, nil)
-			request := r.request(t, http.MethodGet, "/authz/forward-auth", nil)
+			request := r.request(t, method, path, nil)
 			if test.authorization != "" {
 				request.Header.Set("Authorization", test.authorization)
 			}
 			if test.before != nil {
-				test.before(r)
+				test.before(r, request)
 			}
 			got := r.do(t, request)
 			var problem sdk.Problem

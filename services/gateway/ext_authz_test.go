@@ -135,6 +135,12 @@ func TestExtAuthzRefuses(t *testing.T) {
 			func(r *rig, _ *authv3.AttributeContext_HttpRequest) { r.feed.Revoke("shop", "s1") },
 			401, codes.Unauthenticated, sdk.ReasonRevoked, "WWW-Authenticate", `error="invalid_token"`,
 		},
+		"expired": {
+			func(r *rig, q *authv3.AttributeContext_HttpRequest) {
+				q.GetHeaders()["authorization"] = "Bearer " + r.expired()
+			},
+			401, codes.Unauthenticated, sdk.ReasonExpired, "WWW-Authenticate", `error="invalid_token"`,
+		},
 		"stale": {
 			func(r *rig, _ *authv3.AttributeContext_HttpRequest) { r.feed.SendUnreadable("shop") },
 			503, codes.Unavailable, sdk.ReasonStale, "Retry-After", "1",

@@ -23,24 +23,36 @@ import (
 
 	"github.com/posse-pos/posse/events"
 	sdk "github.com/posse-pos/posse/pkg/gateway"
-	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
+	"github.com/posse-pos/posse/pkg/netfault"
 	"github.com/posse-pos/posse/services/gateway"
 )
 
-// frontDoors are the ways into a shop. Each starts what stands before the backend,
-// with the configuration that is shipped, and returns its address. `make traefik`
-// adds Traefik, which is built for it.
-func frontDoors() map[string]func(*testing.T, *shop) string {
-	doors := map[string]func(*testing.T, *shop) string{
-		"nginx": startNginx,
-		"caddy": startCaddy,
-		"proxy": func(_ *testing.T, s *shop) string { return s.posse },
+// frontDoor is a way into a shop.
+type frontDoor struct {
+	// open starts what stands before the backend, with the configuration that is
+	// shipped, and returns its address.
+	open func(*testing.T, *shop) string
+	// What it says in the place of a posse that does not answer: without a reason it
+	// has no body.
+	status int
+	reason sdk.Reason
+	// What two Authorization headers are answered with: nginx asks nobody about them.
+	twice int
+}
+
+// frontDoors are the ways into a shop. `make traefik` adds Traefik, which is built
+// for it.
+func frontDoors() map[string]frontDoor {
+	doors := map[string]frontDoor{
+		"nginx": {startNginx, http.StatusServiceUnavailable, "gateway_unreachable", http.StatusBadRequest},
+		"caddy": {startCaddy, http.StatusServiceUnavailable, "gateway_unreachable", http.StatusUnauthorized},
+		"proxy": {open: func(_ *testing.T, s *shop) string { return s.posse }, twice: http.StatusUnauthorized},
 	}
 	if program := os.Getenv("POSSE_TEST_TRAEFIK"); program != "" {
-		doors["traefik"] = func(t *testing.T, s *shop) string {
+		doors["traefik"] = frontDoor{func(t *testing.T, s *shop) string {
 			t.Helper()
 			return startTraefik(t, s, program)
-		}
+		}, http.StatusInternalServerError, "", http.StatusUnauthorized}
 	}
 	return doors
 }
@@ -48,22 +60,26 @@ func frontDoors() map[string]func(*testing.T, *shop) string {
 // TestFrontDoors holds that a till meets the same, whatever posse runs behind.
 func TestFrontDoors(t *testing.T) {
 	t.Parallel()
-	for name, open := range frontDoors() {
+	for name, door := range frontDoors() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShop(t, name == "proxy")
-			s.door = open(t, s)
+			s.door = door.open(t, s)
+			other := s.door != s.posse // otherwise there is nobody left to answer
 			t.Run("admits", s.admits)
 			t.Run("refuses", s.refuses)
-			t.Run("finds the token", s.findsTheToken)
+			t.Run("finds the token", func(t *testing.T) { s.findsTheToken(t, door) })
 			t.Run("leaves the backend's answers alone", s.leavesAnswersAlone)
 			t.Run("upgrades", s.upgrades)
 			t.Run("streams a large body", s.streams)
 			t.Run("HEAD", s.head)
+			if other {
+				t.Run("posse is silent", func(t *testing.T) { s.silent(t, door) })
+			}
 			// What follows does not come back.
 			t.Run("stale", s.stale)
-			if s.door != s.posse { // otherwise there is nobody left to answer
-				t.Run("posse is away", s.away)
+			if other {
+				t.Run("posse is away", func(t *testing.T) { s.away(t, door) })
 			}
 		})
 	}
@@ -72,9 +88,9 @@ func TestFrontDoors(t *testing.T) {
 // shop is a gateway and a POS backend, with a front door before them.
 type shop struct {
 	*rig
-	posse, backend string // addresses of the gateway and the backend
-	door           string // address where tills come in
-	end            func() // ends the gateway's server
+	posse, backend string         // addresses of the gateway and the backend
+	door           string         // address where tills come in
+	line           *netfault.Line // to the gateway
 
 	mu        sync.Mutex
 	served    []*http.Request // what the backend got
@@ -90,6 +106,7 @@ func newShop(t *testing.T, proxied bool) *shop {
 	s.rig = setup(t, nil, func(c *gateway.Config) {
 		c.TokenSources = []gateway.TokenSource{{}, {Cookie: "pos_token"}, {Parameter: "authorization"}}
 		c.TrustedProxies = nil
+		c.Gateway.StaleAfter = time.Minute // nobody ticks
 		if proxied {
 			c.Upstream = mustParse(t, backend.URL)
 		}
@@ -104,10 +121,16 @@ func newShop(t *testing.T, proxied bool) *shop {
 		doors.ServeHTTP(w, r)
 	}))
 	t.Cleanup(posse.Close)
-	s.end = posse.Close
-	s.posse, s.backend = posse.Listener.Addr().String(), backend.Listener.Addr().String()
+	var err error
+	if s.line, err = netfault.Listen("127.0.0.1:0", posse.Listener.Addr().String); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.line.Close)
+	s.line.Open()
+	s.posse, s.backend = s.line.Address(), backend.Listener.Addr().String()
 	s.client = &http.Client{
-		Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+		// Traefik waits for posse for half of that.
+		Timeout: 2 * patience, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return s
@@ -236,17 +259,13 @@ func (s *shop) admits(t *testing.T) {
 }
 
 func (s *shop) refuses(t *testing.T) {
-	expired := s.issuer.Sign(map[string]any{
-		"iss": gatewaytest.Name, "sub": "anna", "tenant": "shop", "sid": "s1", "type": "access",
-		"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix(), "jti": "j",
-	})
 	for _, test := range []struct {
 		token     string
 		reason    sdk.Reason
 		challenge string
 	}{
 		{s.revoked(t), sdk.ReasonRevoked, `error="invalid_token"`},
-		{expired, sdk.ReasonExpired, `error="invalid_token"`},
+		{s.expired(), sdk.ReasonExpired, `error="invalid_token"`},
 		{"e30.e30.e30", sdk.ReasonInvalid, `error="invalid_token"`},
 		{"", sdk.ReasonMissing, `Bearer realm="posse"`},
 	} {
@@ -284,7 +303,8 @@ func (s *shop) refused(t *testing.T, got answer, status int, reason sdk.Reason) 
 	}
 }
 
-func (s *shop) findsTheToken(t *testing.T) {
+func (s *shop) findsTheToken(t *testing.T, door frontDoor) {
+	t.Helper()
 	token := s.token("s1")
 	for name, test := range map[string]struct {
 		query  string
@@ -295,6 +315,7 @@ func (s *shop) findsTheToken(t *testing.T) {
 		"in the URL":                 {"?page=2&authorization=" + token, nil, 200},
 		"in the URL with its scheme": {"?authorization=Bearer%20" + token, nil, 200},
 		"in two places":              {"?authorization=" + token, http.Header{"Authorization": {"Bearer " + token}}, 401},
+		"in two headers":             {"", http.Header{"Authorization": {"Bearer " + token, "Bearer " + token}}, door.twice},
 		"in two cookies":             {"", http.Header{"Cookie": {"pos_token=" + token + "; pos_token=" + token}}, 401},
 		"twice in the URL":           {"?authorization=" + token + "&authorization=" + token, nil, 401},
 		"beside another scheme":      {"?authorization=" + token, http.Header{"Authorization": {"Basic YTpi"}}, 401},
@@ -421,13 +442,39 @@ func (s *shop) stale(t *testing.T) {
 	s.refused(t, s.do(t, s.ask(t, http.MethodGet, "/orders", revoked, http.NoBody)), http.StatusUnauthorized, sdk.ReasonRevoked)
 }
 
-// away holds that a posse that does not answer lets nobody pass, and signs nobody
-// out.
-func (s *shop) away(t *testing.T) {
-	s.end()
+// silent holds that a till waits for seconds when posse takes questions and never
+// answers one, and goes on when it does again.
+func (s *shop) silent(t *testing.T, door frontDoor) {
+	t.Helper()
+	s.line.Freeze()
+	s.unreachable(t, door)
+	s.line.Open()
+	eventually(t, "admitted when posse answers again", func() bool { return s.isUp(t)(s.door) })
+	s.take()
+}
+
+// away has nobody listen where posse was.
+func (s *shop) away(t *testing.T, door frontDoor) {
+	t.Helper()
+	s.line.Close()
+	s.unreachable(t, door)
+}
+
+// unreachable holds that a posse that does not answer lets nobody pass, and signs
+// nobody out.
+func (s *shop) unreachable(t *testing.T, door frontDoor) {
+	t.Helper()
 	s.take()
 	got := s.do(t, s.ask(t, http.MethodGet, "/orders", s.token("s1"), http.NoBody))
-	if got.code < 500 || got.header.Get("WWW-Authenticate") != "" || len(s.take()) > 0 {
-		t.Errorf("%s %v %s", got.status, got.header, got.body)
+	if got.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("%s %v", got.status, got.header)
+	}
+	if door.reason != "" {
+		s.refused(t, got, door.status, door.reason)
+		if got.header.Get("Retry-After") != "1" {
+			t.Errorf("the answer has %v", got.header)
+		}
+	} else if got.code != door.status || got.body != "" || len(s.take()) > 0 {
+		t.Errorf("%s %q, want %d without a body", got.status, got.body, door.status)
 	}
 }

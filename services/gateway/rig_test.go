@@ -78,6 +78,14 @@ func (r *rig) request(t *testing.T, method, path string, body io.Reader) *http.R
 	return request
 }
 
+// expired returns a token of anna's that was good an hour ago.
+func (r *rig) expired() string {
+	return r.issuer.Sign(map[string]any{
+		"iss": gatewaytest.Name, "sub": "anna", "tenant": "shop", "sid": "s1", "type": "access",
+		"iat": time.Now().Add(-2 * time.Hour).Unix(), "exp": time.Now().Add(-time.Hour).Unix(), "jti": "j",
+	})
+}
+
 // answer is one that was read to its end.
 type answer struct {
 	status string

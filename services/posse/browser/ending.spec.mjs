@@ -187,6 +187,7 @@ test('a question in a tab of its own ends what it asks about', async ({ shop, sc
   const [tablet, stall] = await annaOn([ipad, android], shop, screen);
   await page.goto(`/end?user=7&session=${tablet.session}`);
   await page.getByRole('button', { name: 'Terminate' }).click();
+  await page.waitForURL(/\/\?.*user=7/);
   await expect(screen.outcome).toContainText('1 session ended. 1 of 1 gateway refuses it');
   await expect(screen.card(stall.session)).toBeVisible();
   expect(await admitted(tablet)).toBe(401);

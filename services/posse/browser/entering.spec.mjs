@@ -120,6 +120,22 @@ test('a screen that could not hear of it stops when its stream is back', async (
   await line.close();
 });
 
+test('a screen that was out of sight stops when it is looked at again', async ({ shop, page, screen, watch }) => {
+  watch.tolerate(/status of 401/, /htmx:sse:error/);
+  await shop.login('7', { device: ipad });
+  await shop.shown();
+  await screen.open({ user: '7' });
+  const turn = (away) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, away);
+  await turn(true); // its stream is let go
+  await shop.endAll(boss.user);
+  await expect(screen.user('7')).toBeVisible();
+  await turn(false);
+  await page.waitForURL(/\/signin\?.*notice=ended/, { timeout: 15_000 });
+});
+
 test('a screen that is signed out elsewhere does nothing more', async ({ shop, page, screen, watch }) => {
   watch.tolerate(/status of 401/);
   const tablet = await shop.login('7', { device: ipad });

@@ -25,6 +25,7 @@ if (posse.postgres) {
       await screen.sessions.getByRole('link', { name: 'History' }).click();
       await expect(screen.sessions.getByRole('alert')).toContainText('Not available at the moment');
       await expect(screen.user('7'), 'the rest of the screen stays').toBeVisible();
+      await expect(screen.live, 'it does not hear of changes now').toHaveAttribute('data-state', 'off');
       await look(page, 'unavailable-pane', 'processes');
       const answer = await page.goto(`${query.addresses.api}/?user=7`);
       expect(answer.status()).toBe(503);

@@ -132,12 +132,17 @@ test('an end whose answer is lost happened once, however often it is sent', asyn
   await expect(screen.dialog).toBeHidden();
 });
 
-test('an end without an answer does not keep a screen open', async ({ shop, devices: { tablet }, screen, page }) => {
+test('an end without an answer is said so when its dialog is closed, and keeps no screen open', async ({ shop, devices: { tablet }, screen, page }) => {
   await screen.open({ user: '7' });
   await screen.terminate(tablet.session).click();
-  await page.route('**/end', (route) => route.abort());
+  let asked;
+  await page.route('**/end', (route) => { asked = route; });
   await screen.confirm();
-  await expect(screen.dialog.getByRole('alert')).toBeVisible();
+  await expect.poll(() => asked).toBeTruthy();
+  await screen.cancel.click();
+  await asked.abort();
+  await expect(screen.unanswered).toContainText('may or may not have happened');
+  await expect(screen.again).toBeHidden();
   await shop.endAll(boss.user);
   await page.waitForURL(/\/signin\?notice=ended/, { timeout: 15_000 });
 });
@@ -167,3 +172,36 @@ for (const [what, status] of [['a proxy’s error', 502], ['somebody’s welcome
     await expect(page).toHaveTitle(/Office Kiosk/);
   });
 }
+test('what takes long is seen to be on its way', async ({ devices, screen, page }) => {
+  await screen.open({ user: '7' });
+  await expect(screen.cards).toHaveCount(Object.keys(devices).length);
+  await page.evaluate(() => { globalThis.htmx.config.defaultTimeout = 0; }); // looking takes longer
+  let answered;
+  await page.route(/user=8/, async (route) => {
+    await new Promise((resolve) => { answered = resolve; });
+    await route.continue();
+  });
+  await screen.user('8').click();
+  await expect(screen.sessions).toHaveAttribute('aria-busy', 'true');
+  await expect(screen.announcer).toHaveText('Loading…');
+  await expect(screen.sessions).toHaveCSS('filter', 'grayscale(1)');
+  await look(page, 'loading');
+  answered();
+  await screen.selected('8');
+  await expect(screen.sessions).not.toHaveAttribute('aria-busy');
+  await expect(screen.announcer).toHaveText('');
+
+  await page.unroute(/user=8/);
+  await page.route('**/end', async (route) => {
+    if (route.request().method() === 'POST') await new Promise((resolve) => { answered = resolve; });
+    await route.continue();
+  });
+  await screen.all.click();
+  const form = screen.dialog.locator('form');
+  await form.evaluate((element) => element.setAttribute('hx-config', 'timeout:0'));
+  await screen.confirm();
+  await expect(form).toHaveAttribute('aria-busy', 'true');
+  await look(page, 'loading-end');
+  answered();
+  await expect(screen.outcome).toContainText('1 session ended');
+});

@@ -65,6 +65,16 @@ func (p *sessionsPane) AllURL() string {
 	return intent{User: p.User, All: true}.URL()
 }
 
+// Next is when the first of the sessions expires, in Unix milliseconds; 0 if none
+// of those shown will.
+func (p *sessionsPane) Next() int64 {
+	if len(p.Cards) == 0 || p.Place.Past() || p.Place.History {
+		return 0
+	}
+	first := slices.MinFunc(p.Cards, func(a, b card) int { return a.Expires.Compare(b.Expires.Time) })
+	return first.Expires.UnixMilli()
+}
+
 // Title is that of the page.
 func (p *sessionsPane) Title() string {
 	title := p.Language.Say("title") + " – posse"

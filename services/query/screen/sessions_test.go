@@ -3,6 +3,7 @@ package screen_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -221,5 +222,22 @@ func TestInitialsAndColours(t *testing.T) {
 		same(t, id, avatar.attr["aria-hidden"], "true")
 		large := r.get("anna", "/?user="+id).want(http.StatusOK).one("#sessions .avatar")
 		same(t, "colour of "+id, large.attr["class"], "avatar large "+avatar.attr["class"][len("avatar "):])
+	}
+}
+
+// A screen looks again when the first of the sessions it shows expires.
+func TestThePaneSaysWhenTheFirstSessionExpires(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	short := r.login("carl", "carl-3", till, time.Minute)
+	short.Expires = events.TimestampOf(afternoon.Add(time.Minute))
+	r.signedIn(short)
+	for path, want := range map[string]string{
+		"/?user=carl":              strconv.FormatInt(afternoon.Add(time.Minute).UnixMilli(), 10),
+		"/?user=carl&view=history": "", // what expires comes here
+		"/":                        "",
+	} {
+		same(t, path, r.get("anna", path).want(http.StatusOK).one("section#sessions").attr["data-next"], want)
 	}
 }

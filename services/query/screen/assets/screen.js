@@ -137,7 +137,7 @@
       if (!text || text === said[pane]) return;
       said[pane] = text;
       said.at = Date.now();
-      byId('announcer').textContent = text;
+      announcer.textContent = text;
     }, wait);
   }
 
@@ -154,9 +154,9 @@
 
   // live ──pause──▶ paused ──resume──▶ live      lost ──the stream is back──▶ live
   //   └──────────the stream breaks──────────────▶ lost
-  const live = { state: 'off', waiting: new Set(), shownAt: 0 };
+  const live = { state: 'off', connected: false, waiting: new Set(), shownAt: 0 };
   const again = 2000; // milliseconds until a stream is tried that never began
-  const everyMinute = 60000; // time passes without events: dots go out, sessions expire
+  const everyMinute = 60000; // time passes without events: dots go out, others' sessions expire
 
   function setState(state) {
     live.state = state;
@@ -171,7 +171,6 @@
     const pause = byId('pause');
     pause.hidden = state === 'off';
     pause.textContent = state === 'paused' ? texts.textResume : texts.textPause;
-    pause.setAttribute('aria-pressed', String(state === 'paused'));
   }
 
   const stream = () => document.querySelector('.stream');
@@ -219,7 +218,7 @@
       if (failed.has(pane)) {
         lost();
         setTimeout(refresh, failedAgain, pane);
-      } else if (live.state === 'lost' && stream()?._htmx?.sse && failed.size === 0) {
+      } else if (live.state === 'lost' && live.connected && failed.size === 0) {
         setState('live');
       }
       if (live.state !== 'paused' && live.waiting.delete(pane)) refresh(pane);
@@ -234,11 +233,9 @@
       setState('paused');
       return;
     }
-    setState('live');
-    for (const pane of live.waiting) {
-      live.waiting.delete(pane);
-      refresh(pane);
-    }
+    setState(live.connected ? 'live' : 'lost');
+    live.waiting.clear();
+    refreshAll();
     reconnect();
   }
 
@@ -260,21 +257,30 @@
     if (live.state === 'live' || live.state === 'off') setState('lost');
   }
 
+  function broken() {
+    live.connected = false;
+    lost();
+  }
+
   function connected() {
-    if (live.state !== 'paused') setState('live');
+    live.connected = true;
+    if (live.state !== 'paused' && failed.size === 0) setState('live');
   }
 
   document.addEventListener('htmx:sse:after:connection', connected);
   // A stream that is begun anew says only here that its viewer is signed in no more.
   document.addEventListener('htmx:sse:error', (event) => {
     if (event.detail.status === 401) end();
-    else lost();
+    else broken();
   });
   document.addEventListener('htmx:sse:close', (event) => {
-    if (event.target.isConnected && event.detail.reason !== 'removed') lost();
+    if (event.target.isConnected && event.detail.reason !== 'removed') broken();
   });
   window.addEventListener('offline', lost);
-  window.addEventListener('online', () => setTimeout(reconnect, 0));
+  window.addEventListener('online', () => setTimeout(() => {
+    reconnect();
+    refreshAll();
+  }, 0));
   for (const pane of Object.keys(refreshes)) document.addEventListener(pane, () => refresh(pane));
   // Whoever ends their own session gets an answer that says so, if one comes.
   let ending = false;
@@ -296,15 +302,60 @@
   }
 
   document.addEventListener('end', end);
-  setInterval(() => {
-    writeTimes();
+
+  function refreshAll() {
     if (stream() && running() && !document.hidden) Object.keys(refreshes).forEach(refresh);
-  }, everyMinute);
+  }
+
+  // What is shown goes when its time has come, which no event tells.
+  let expiry;
+
+  function awaitExpiry() {
+    clearTimeout(expiry);
+    const next = sessions()?.dataset.next;
+    const wait = Number(next) - now();
+    if (next && wait <= everyMinute) expiry = setTimeout(refreshAll, wait > 0 ? wait : failedAgain);
+  }
+
+  setInterval(refreshAll, everyMinute);
+  document.addEventListener('visibilitychange', refreshAll);
   setInterval(writeTimes, 10000);
+
+  // ---- on its way -------------------------------------------------------------
+
+  const announcer = byId('announcer');
+  const underway = new Map(); // what was asked for last, by the element that waits for it
+  let slow;
+
+  // The element that shows that it waits: the question itself, if it was answered.
+  function waiterOf({ request, sourceElement, target }) {
+    if (request.method === 'POST') return sourceElement;
+    return target?.id === 'dialog-body' ? sessions() : target;
+  }
+
+  document.addEventListener('htmx:before:request', ({ detail: { ctx } }) => {
+    const waiter = waiterOf(ctx);
+    if (isRefresh(ctx) || !waiter || waiter.matches('.stream')) return;
+    underway.set(waiter, ctx);
+    waiter.setAttribute('aria-busy', 'true');
+    clearTimeout(slow);
+    slow = setTimeout(() => { announcer.textContent = announcer.dataset.textLoading; }, 1000);
+  });
+  document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => {
+    for (const [waiter, asked] of underway) {
+      if (asked !== ctx) continue;
+      underway.delete(waiter);
+      waiter.removeAttribute('aria-busy');
+    }
+    if (underway.size > 0) return;
+    clearTimeout(slow);
+    if (announcer.textContent === announcer.dataset.textLoading) announcer.textContent = '';
+  });
 
   // ---- when no answer comes -----------------------------------------------------
 
   const notice = byId('unanswered');
+  const notShown = notice?.querySelector('span');
   const warningOf = (form) => form.querySelector('.unanswered');
   let missed; // what somebody asked for in vain
 
@@ -314,17 +365,30 @@
   // What an open screen asks for by itself it asks for again; people are told.
   function unanswered(ctx) {
     const { sourceElement, target } = ctx;
+    const pane = paneOf(target?.id);
     if (sourceElement.matches('.stream')) {
       if (sourceElement !== stream()) return;
-      lost();
+      broken();
       setTimeout(reconnect, again);
-    } else if (paneOf(target?.id) && isRefresh(ctx)) failed.add(paneOf(target.id));
-    else if (isRefresh(ctx)) setTimeout(ask, failedAgain, ctx);
-    else if (ctx.request.method === 'POST') warningOf(sourceElement).hidden = false;
-    else if (notice) {
+    } else if (isRefresh(ctx)) {
+      if (pane) failed.add(pane);
+      else setTimeout(ask, failedAgain, ctx);
+    } else {
+      tell(ctx);
+    }
+  }
+
+  // An open question says itself that nobody knows what came of it.
+  function tell(ctx) {
+    const { sourceElement, request } = ctx;
+    const ends = request.method === 'POST';
+    if (ends && dialog.open) {
+      warningOf(sourceElement).hidden = false;
+    } else if (notice) {
       missed = ctx;
-      const words = notice.querySelector('span');
-      words.replaceWith(words.cloneNode(true)); // which says it aloud again
+      const words = ends ? warningOf(sourceElement).querySelector('span') : notShown;
+      notice.querySelector('span').replaceWith(words.cloneNode(true)); // said aloud, even if it was there
+      notice.querySelector('[data-again]').hidden = ends;
       notice.hidden = false;
     }
   }
@@ -351,8 +415,9 @@
   // ---- what htmx brings -------------------------------------------------------
 
   htmx.registerExtension('posse', {
-    // An expanded user agent and an open menu stay open, whatever comes.
-    htmx_before_morph_attr: (element, { attrName }) => !(attrName === 'open' && element.localName === 'details'),
+    // An expanded user agent and an open menu stay open, whatever comes, and what is
+    // waited for stays so until that comes.
+    htmx_before_morph_attr: (element, { attrName }) => !(attrName === 'open' && element.localName === 'details' || attrName === 'aria-busy'),
     // The outcome of what somebody did stays until they go elsewhere.
     htmx_before_morph_node: (element, { newNode }) => !(element.id === 'outcome' && newNode.childElementCount === 0),
   });
@@ -382,6 +447,8 @@
     if (made) setClock(made);
     live.shownAt = now();
     writeTimes();
+    awaitExpiry();
+    if (!stream() && running()) setState('off'); // an error has taken its pane's place
     markSelected();
     if (!isRefresh(ctx)) dismissNotice();
     if (ctx.target?.id === 'dialog-body') openDialog();
@@ -459,5 +526,6 @@
   live.shownAt = now();
   setUpMoment();
   writeTimes();
+  awaitExpiry();
   rememberSummaries();
 })();

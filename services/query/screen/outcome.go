@@ -34,8 +34,8 @@ type outcome struct {
 	Confirmed int
 	Slowest   time.Duration
 	Missing   []missing // for who may see the gateways, others see how many
-	Over      bool // nobody looks any more
-	Behind    bool // the list does not show it yet
+	Over      bool      // nobody looks any more
+	Behind    bool      // the list does not show it yet
 }
 
 // missing is a gateway that has not confirmed.

@@ -52,7 +52,7 @@ build: ## build the one binary, bin/posse
 
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
-	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium nginx caddy php strace
+	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium emoji nginx caddy php strace
 	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
 	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
 
@@ -83,7 +83,7 @@ audit-consumers: ## run every command of docs/audit-consumers.md, and its progra
 
 .PHONY: browser
 browser: ## drive the Sessions screen in a real browser
-	@.ci/need postgresql node npm chromium
+	@.ci/need postgresql node npm chromium emoji
 	@$(MAKE) $(PLAYWRIGHT)
 	@go test -count=1 -v -timeout=20m -run '$(BROWSER)' ./services/posse
 

@@ -126,6 +126,30 @@ test.describe('with 120 users', () => {
     await expect(screen.more).toHaveCount(0);
   });
 
+  test('who was loaded beyond what a refresh brings stays, and so does where one is', async ({ screen, page, shop }) => {
+    await screen.open();
+    await expect(async () => {
+      await screen.userList.locator('li').last().scrollIntoViewIfNeeded();
+      expect((await screen.order()).length).toBe(121);
+    }).toPass();
+    const pane = page.locator('#user-list-pane');
+    const before = await pane.evaluate((list) => list.scrollTop);
+    // As if thousands had been loaded.
+    await page.route('**/users?*refresh=*', async (route) => {
+      const url = new URL(route.request().url());
+      url.searchParams.set('rows', '50');
+      await route.continue({ url: url.href });
+    });
+    await shop.login('new', { personal: { display_name: 'Newcomer' } });
+    await expect(screen.user('new')).toBeAttached();
+    const order = await screen.order();
+    all(order);
+    expect(order.length).toBeGreaterThanOrEqual(120);
+    await expect(screen.more).toHaveCount(0);
+    expect(Math.abs(await pane.evaluate((list) => list.scrollTop) - before), 'pixels that the list moved').toBeLessThan(150);
+    await page.unrouteAll();
+  });
+
   test('what was loaded stays when the list is refreshed', async ({ screen, shop }) => {
     await screen.open();
     await expect(async () => {

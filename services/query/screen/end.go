@@ -106,7 +106,7 @@ func (s *Screen) showEnded(w http.ResponseWriter, r *http.Request, i intent, beg
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		s.ask(ctx, l.Viewer.Tenant, o, confirmWithin)
+		s.ask(ctx, l.Viewer, o, confirmWithin)
 	}()
 	o.Behind = s.waitToShow(ctx, ended.Position) != nil
 	<-asked

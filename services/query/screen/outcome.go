@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/pkg/fleet"
+	"github.com/posse-pos/posse/pkg/principal"
 	"github.com/posse-pos/posse/services/query/screen/words"
 )
 
@@ -32,9 +33,9 @@ type outcome struct {
 	Total     int
 	Confirmed int
 	Slowest   time.Duration
-	Missing   []missing
-	Over      bool // nobody looks any more
-	Behind    bool // the list does not show it yet
+	Missing   []missing // for who may see the gateways, others see how many
+	Over      bool      // nobody looks any more
+	Behind    bool      // the list does not show it yet
 }
 
 // missing is a gateway that has not confirmed.
@@ -97,8 +98,9 @@ func (o *outcome) gateways(l *words.Language) string {
 	}
 }
 
-// ask waits for the gateways for a while.
-func (s *Screen) ask(ctx context.Context, tenant string, o *outcome, within time.Duration) {
+// ask waits for the gateways for a while. Their names and states are for those who
+// may list them (GET /v1/gateways); everybody else hears how many have confirmed.
+func (s *Screen) ask(ctx context.Context, viewer principal.Principal, o *outcome, within time.Duration) {
 	waited := s.config.Now().Sub(o.Began)
 	o.Over = waited >= confirmAtMost
 	if o.Over {
@@ -106,13 +108,16 @@ func (s *Screen) ask(ctx context.Context, tenant string, o *outcome, within time
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	report := s.config.Fleet.Wait(ctx, tenant, o.Position)
+	report := s.config.Fleet.Wait(ctx, viewer.Tenant, o.Position)
 	gateways := map[string]fleet.Gateway{}
-	for _, g := range s.config.Fleet.Gateways(tenant) {
+	for _, g := range s.config.Fleet.Gateways(viewer.Tenant) {
 		gateways[g.Gateway] = g
 	}
 	o.Total, o.Confirmed = report.Total, len(report.Confirmed)
 	o.measure(&report, max(0, waited), gateways)
+	if !viewer.MayReadAll() {
+		return
+	}
 	for _, m := range report.Missing {
 		g := gateways[m.Gateway]
 		o.Missing = append(o.Missing, missing{
@@ -167,6 +172,6 @@ func (s *Screen) showOutcome(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return nil
 	}
-	s.ask(r.Context(), l.Viewer.Tenant, o, confirmMore)
+	s.ask(r.Context(), l.Viewer, o, confirmMore)
 	return s.render(w, r, http.StatusOK, "outcome", o)
 }

@@ -92,6 +92,23 @@ func TestTheOutcomeNamesWhoIsMissing(t *testing.T) {
 	}
 }
 
+func TestWhoSeesOnlyThemselvesHearsHowManyGateways(t *testing.T) {
+	t.Parallel()
+	r := setup(t)
+	r.shop()
+	r.fleet.reports(8, 6, 12*time.Millisecond)
+	r.fleet.known = []fleet.Gateway{{GatewayStatus: events.GatewayStatus{Gateway: "gw-6", Name: "till 6"}, Seen: afternoon, Silent: true}}
+	own := r.postInDialog("carl", form("user", "carl", "session", "carl-2")).want(http.StatusOK).one("#outcome")
+	again := r.pane("carl", "div#outcome-body", "/outcome?position=1").want(http.StatusOK).one("#outcome-body")
+	for _, outcome := range []*node{own, again} {
+		contains(t, "outcome", outcome.says(), "6 of 8 gateways refuse it so far.")
+		if says := outcome.says(); strings.Contains(says, "till") || strings.Contains(says, "silent") {
+			t.Errorf("a user reads of gateways: %s", says)
+		}
+	}
+	contains(t, "an auditor's", r.pane("otto", "div#outcome-body", "/outcome?position=1").want(http.StatusOK).says(), "till 6 (silent since")
+}
+
 func TestAGatewayWithoutANameIsNamedByItsID(t *testing.T) {
 	t.Parallel()
 	r := setup(t)

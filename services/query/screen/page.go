@@ -84,7 +84,7 @@ func (s *Screen) showScreen(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if o := s.outcomeOf(r); o != nil && !refreshing(r) {
-		s.ask(ctx, l.Viewer.Tenant, o, confirmWithin)
+		s.ask(ctx, l.Viewer, o, confirmWithin)
 		p.Sessions.Outcome = o
 	}
 	if target(r) == "sessions" {

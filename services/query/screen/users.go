@@ -13,7 +13,8 @@ import (
 const (
 	// usersPageSize is how many users are shown before one asks for more.
 	usersPageSize = 50
-	// maxUsersRefreshed is how many of the users that were loaded stay live.
+	// maxUsersRefreshed is how many of the users that were loaded stay live. The
+	// script leaves those beyond as they are.
 	maxUsersRefreshed = 2000
 	// maxCounted is up to which number the matches of a filter are counted, and
 	// everybody at a past moment.

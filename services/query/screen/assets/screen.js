@@ -441,6 +441,19 @@
     if (Number(shown) < position(pane) || elsewhere) event.preventDefault();
   });
 
+  // A refresh brings the first of the users, and "more" where it ends. Who was loaded
+  // beyond stays as they are, so that nobody who scrolled there is thrown back.
+  document.addEventListener('htmx:before:swap', ({ detail: { ctx, tasks } }) => {
+    if (!isRefresh(ctx) || ctx.target?.id !== 'user-list-pane') return;
+    const next = tasks.map(({ fragment }) => fragment?.querySelector?.('#user-list')).find(Boolean);
+    const more = next?.querySelector('#more-item');
+    const shown = [...document.querySelectorAll('#user-list > li')];
+    if (!more || shown.length <= next.children.length) return;
+    more.remove();
+    const beyond = shown.slice(next.children.length).filter(({ id }) => !next.querySelector(`#${id}`));
+    next.append(...beyond.map((row) => row.cloneNode(true)));
+  });
+
   document.addEventListener('htmx:after:swap', (event) => {
     const { ctx } = event.detail;
     const made = ctx.response?.headers.get('Posse-Now');

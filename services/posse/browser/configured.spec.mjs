@@ -77,7 +77,7 @@ if (posse.provider) {
 
   test('a provider signs people in', async ({ page, configured, screen, watch }) => {
     watch.hosts.push(new URL(posse.provider).host);
-    watch.tolerate(/status of 40[04]/); // the provider has no icon
+    watch.tolerate(/status of 40[034]/); // the provider has no icon, and says no
     await page.goto(`${configured.url}/?view=history`);
     const enter = page.getByRole('link', { name: 'Sign in with Example ID' });
     await expect(enter).toBeVisible();
@@ -104,6 +104,13 @@ if (posse.provider) {
     await expect(page.getByRole('status')).toBeVisible();
     await expect(enter).toBeVisible();
     await look(page, 'signin-provider-failed');
+
+    // And with a no, which the provider says of what it was asked.
+    const [asked] = await Promise.all([page.waitForRequest((request) => new URL(request.url()).searchParams.has('state')), enter.click()]);
+    const state = new URL(asked.url()).searchParams.get('state');
+    await page.goto(`${configured.url}/signin/oidc/callback?${new URLSearchParams({ error: 'access_denied', state })}`);
+    await expect(page.getByText('The sign-in service did not let you in.')).toBeVisible();
+    await look(page, 'signin-provider-denied');
   });
 
   test('pictures are those of listed hosts, and come from here', async ({ page, configured, screen, shop, watch }) => {

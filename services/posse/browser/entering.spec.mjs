@@ -86,6 +86,10 @@ test('what is no link, or no token, is refused', async ({ page, watch, bare: sho
     }).toPass();
   }
   await look(page, 'signin-bad-token');
+  // A browser that comes back from signing in without the cookie that it got.
+  await page.goto('/signin?check');
+  await expect(page.getByText('Your browser did not keep the sign-in cookie.')).toBeVisible();
+  await look(page, 'signin-no-cookie');
 });
 
 test('an open screen stops at once when its admin is signed out', async ({ shop, page, screen }) => {

@@ -53,7 +53,7 @@ build: ## build the one binary, bin/posse
 .PHONY: test
 test: ## run all tests, under the race detector where there are goroutines
 	@.ci/need postgresql $(if $(RACE),gcc) node npm chromium emoji nginx caddy php strace
-	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER)
+	@$(MAKE) $(PLAYWRIGHT) $(NATS_TOOL) $(NODE_CONSUMER) $(NODE_GATEWAY)
 	@$(MAKE) -k test-race test-plain test-faults test-contract test-browser
 
 .PHONY: traefik

@@ -1,8 +1,8 @@
 package events
 
-// GatewayStatus is what a gateway says about itself on GatewayStatusSubject: at
-// once after it applied a revocation, went stale or became fresh, in answer to a
-// roll call, and every few minutes besides.
+// GatewayStatus is what a gateway says about itself on GatewayStatusSubject: in answer
+// to a roll call, for a while after one at once when it has applied a revocation, at
+// once when it goes stale or becomes fresh, and every few minutes besides.
 type GatewayStatus struct {
 	// Gateway is the instance's id, unique among running gateways; Name is what
 	// its operator calls it.

@@ -145,7 +145,8 @@ func ChangedSubject(tenant string) string { return changedPrefix + EncodeToken(t
 func GatewayStatusSubject(gateway string) string { return gatewayPrefix + EncodeToken(gateway) }
 
 // SubjectRollCall is where somebody who wants to know which gateways there are
-// asks all of them, on core NATS, to report. The message is empty.
+// asks all of them, on core NATS, to report, and to report each revocation that they
+// apply in the seconds that follow. The message is empty.
 const SubjectRollCall = prefix + "rollcall"
 
 // GatewayStatusWildcard matches the status of every gateway, ChangedWildcard

@@ -7,9 +7,9 @@
 //	(unknown) ──report──▶ reporting ──no answer to roll calls for ForgetAfter──▶ (forgotten)
 //	                          └───────────last report, Leaving set─────────────▶ (forgotten)
 //
-// Gateways report by themselves when they have applied a revocation, and seldom
-// besides: a thousand of them would cost the bus more than their tills' activity.
-// Whoever wants to know calls the roll.
+// Whoever wants to know calls the roll. Gateways answer, and for a while report each
+// revocation that they apply; otherwise they report seldom, for a thousand of them
+// would cost the bus more than their tills' activity.
 //
 // One that has fallen silent or cannot hear the relay is still counted, and is
 // named as missing, until it is forgotten: whether it refuses what was revoked

@@ -301,6 +301,43 @@ func TestTheRollIsCalledWhenSomebodyWantsToKnow(t *testing.T) {
 	}
 }
 
+// TestTheRollIsCalledAgainWhileSomebodyWaits also when every gateway has answered: it
+// reports what it applies only for a while after that.
+func TestTheRollIsCalledAgainWhileSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	tracker, w, c := setup(t)
+	answer := make(chan fleet.Report)
+	behind := status("a", 1)
+	behind.Interval = 300
+	w.report(behind)
+	c.advance(time.Second)
+	go func() { answer <- tracker.Wait(t.Context(), "shop", 2) }()
+	for tracker.Waiting() != 1 {
+		runtime.Gosched()
+	}
+	if n := w.rollCalls(); n != 2 {
+		t.Errorf("a second after the start a Wait had the roll called %d times", n)
+	}
+	for calls := 3; calls < 6; calls++ {
+		w.report(behind)
+		c.advance(5 * time.Second)
+		eventually(t, fmt.Sprint(calls, " roll calls"), func() bool { return w.rollCalls() == calls })
+	}
+	w.report(status("a", 2))
+	if got := <-answer; len(got.Confirmed) != 1 {
+		t.Errorf("report is %+v", got)
+	}
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
 func TestWhoDoesNotAnswerTheRollIsForgotten(t *testing.T) {
 	t.Parallel()
 	tracker, w, c := setup(t)

@@ -20,9 +20,12 @@ type Conn interface {
 }
 
 const (
-	// callEvery is how often the roll is called at most, while somebody wants to
-	// know, or while a gateway does not answer.
+	// callEvery is how often the roll is called at most, while somebody looks or waits,
+	// or while a gateway does not answer.
 	callEvery = 5 * time.Second
+	// callAgain is how long after the last call a new Wait calls the roll: gateways
+	// answer once a second.
+	callAgain = time.Second
 	// answerTime is how long an answer may take: gateways give one a second.
 	answerTime = 3 * time.Second
 	// defaultForgetAfter is three roll calls, and a second on top.
@@ -116,16 +119,17 @@ func (t *Tracker) Close() {
 	<-t.done
 }
 
-// lookAround calls the roll, if that was not done a moment ago.
+// lookAround calls the roll.
 func (t *Tracker) lookAround() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.callRoll(t.config.Now())
+	t.callRoll(t.config.Now(), callEvery)
 }
 
-// callRoll asks all gateways to report. The caller holds the lock.
-func (t *Tracker) callRoll(now time.Time) {
-	if now.Sub(t.called) < callEvery {
+// callRoll asks all gateways to report, if they were not asked within a while. The
+// caller holds the lock.
+func (t *Tracker) callRoll(now time.Time, within time.Duration) {
+	if now.Sub(t.called) < within {
 		return
 	}
 	t.called = now
@@ -146,7 +150,7 @@ func (t *Tracker) Gateways(tenant string) []Gateway {
 	defer t.mu.Unlock()
 	now := t.config.Now()
 	t.forget(now)
-	t.callRoll(now)
+	t.callRoll(now, callEvery)
 	var list []Gateway
 	for _, g := range t.gateways {
 		if g.Serves(tenant) {
@@ -211,8 +215,9 @@ func (t *Tracker) forget(now time.Time) {
 	}
 }
 
-// watchSilent asks again who did not answer, and lets a Wait end whose last missing
-// gateway has vanished.
+// watchSilent asks again who did not answer, and all while one is waited for, since
+// they report what they apply only for a while after a roll call. It lets a Wait end
+// whose last missing gateway has vanished.
 func (t *Tracker) watchSilent(ctx context.Context, stop func()) {
 	defer close(t.done)
 	defer stop()
@@ -226,8 +231,8 @@ func (t *Tracker) watchSilent(ctx context.Context, stop func()) {
 			t.mu.Lock()
 			now := t.config.Now()
 			t.forget(now)
-			if t.awaitsAnswers(now) {
-				t.callRoll(now)
+			if t.awaitsAnswers(now) || t.isWaitedFor() {
+				t.callRoll(now, callEvery)
 			}
 			t.mu.Unlock()
 		}
@@ -239,6 +244,17 @@ func (t *Tracker) watchSilent(ctx context.Context, stop func()) {
 func (t *Tracker) awaitsAnswers(now time.Time) bool {
 	for _, g := range t.gateways {
 		if g.unanswered(now) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isWaitedFor reports whether a Wait goes on because of a gateway. The caller holds the
+// lock.
+func (t *Tracker) isWaitedFor() bool {
+	for w := range t.waits {
+		if len(w.pending) > 0 {
 			return true
 		}
 	}

@@ -88,7 +88,7 @@ func (t *Tracker) begin(tenant string, position uint64) *wait {
 		changed:   make(chan struct{}, 1),
 	}
 	t.forget(w.began)
-	t.callRoll(w.began)
+	t.callRoll(w.began, callAgain)
 	for _, g := range t.gateways {
 		w.observe(g)
 	}

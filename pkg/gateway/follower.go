@@ -33,7 +33,8 @@ type follower struct {
 	clock  *clock
 	state  *state
 	keep   time.Duration // how much longer than its session a revocation is kept
-	status func()        // called when there is something to report
+	status func()        // called when there is something to report at once
+	report func()        // called when a revocation is confirmed
 
 	mu         sync.Mutex
 	begun      bool
@@ -152,13 +153,12 @@ func advance(applied uint64, r events.Revocation) uint64 {
 	return applied
 }
 
-// confirm publishes the position, and reports it when a revocation is confirmed
-// by it.
+// confirm publishes the position, and says so when a revocation is confirmed by it.
 func (f *follower) confirm(applied uint64) {
 	f.state.applied.Store(applied)
 	if f.owed != 0 && applied >= f.owed {
 		f.owed = 0
-		f.status()
+		f.report()
 	}
 }
 

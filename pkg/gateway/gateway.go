@@ -81,7 +81,10 @@ func New(ctx context.Context, cfg Config) (*Gateway, error) {
 	g.state.set.Store(denyset.New())
 	g.status = newReporter(cfg, g.clock, &g.state)
 	g.touches = newToucher(cfg)
-	g.follower = &follower{cfg: cfg, clock: g.clock, state: &g.state, keep: retention + cfg.Verifier.Leeway(), status: g.status.changed}
+	g.follower = &follower{
+		cfg: cfg, clock: g.clock, state: &g.state, keep: retention + cfg.Verifier.Leeway(),
+		status: g.status.changed, report: g.status.applied,
+	}
 	g.loadSnapshot()
 	ctx, g.cancel = context.WithCancel(ctx)
 	go g.run(ctx)

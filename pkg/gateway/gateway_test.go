@@ -285,6 +285,7 @@ func TestStatusFollowsRevocations(t *testing.T) {
 	r := setup(t, func(_ *rig, cfg *gateway.Config) {
 		cfg.StatusInterval, cfg.Name, cfg.Tenant = time.Hour, "till 3", "shop"
 	}).ready(t)
+	r.feed.CallRoll()
 	r.feed.Revoke("shop", "s1")
 	newest := func() events.GatewayStatus {
 		all := r.feed.Statuses()
@@ -361,6 +362,42 @@ func TestTheRollCallIsAnswered(t *testing.T) {
 			want(2)
 		})
 	}
+}
+
+// TestRevocationsAreReportedWhileSomebodyMayWait and not otherwise: most ends nobody
+// waits for, and each report of a thousand gateways costs.
+func TestRevocationsAreReportedWhileSomebodyMayWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := setup(t, func(r *rig, cfg *gateway.Config) {
+			r.feed.Now, r.issuer.Now, cfg.Now = nil, nil, nil
+			cfg.StatusInterval, cfg.StaleAfter = time.Hour, time.Hour
+		}).ready(t)
+		defer r.Close()
+		<-time.After(time.Minute)
+		reports := func(do func()) []events.GatewayStatus {
+			before := len(r.feed.Statuses())
+			do()
+			<-time.After(100 * time.Millisecond)
+			synctest.Wait()
+			return r.feed.Statuses()[before:]
+		}
+		revoke := func(session string) func() { return func() { r.feed.Revoke("shop", session) } }
+		if got := reports(revoke("s1")); len(got) != 0 {
+			t.Errorf("nobody asked, and it reports %+v", got)
+		}
+		if got := reports(r.feed.CallRoll); len(got) != 1 || got[0].Applied != 1 {
+			t.Errorf("it was asked, and reports %+v", got)
+		}
+		<-time.After(14 * time.Second)
+		if got := reports(revoke("s2")); len(got) != 1 || got[0].Applied != 2 {
+			t.Errorf("somebody may wait, and it reports %+v", got)
+		}
+		<-time.After(time.Second)
+		if got := reports(revoke("s3")); len(got) != 0 {
+			t.Errorf("nobody waits any more, and it reports %+v", got)
+		}
+	})
 }
 
 // TestCheckSession asks about sessions whose tokens somebody else verified.

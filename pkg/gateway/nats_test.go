@@ -226,6 +226,9 @@ func TestNATSFromRevocationToRefusal(t *testing.T) {
 	if got := r.check(token); got != gateway.ReasonAllowed {
 		t.Fatalf("Check = %s", got)
 	}
+	if err := h.conn.Publish(events.SubjectRollCall, nil); err != nil {
+		t.Fatal(err)
+	}
 	sequence := h.revoke("shop", "s1")
 	eventually(t, "refused", func() bool { return r.check(token) == gateway.ReasonRevoked })
 	for m := range statuses {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/posse-pos/posse/events"
@@ -16,16 +17,22 @@ const (
 	statusPause = 3 * time.Millisecond
 	// rollCallPause lies between two answers to roll calls, however many there are.
 	rollCallPause = time.Second
+	// attention is for how long after a roll call each revocation is reported as soon
+	// as it is applied: whoever waits for that calls the roll every five seconds.
+	attention = 15 * time.Second
 )
 
-// reporter says what the gateway has applied: at once when there is something
-// new, when it is asked, and every interval. That of an unlisted gateway says
-// nothing.
+// reporter says what the gateway has applied: when it is asked and for a while after
+// that, at once when it goes stale or becomes fresh, and every interval. Most ends
+// nobody waits for, and a thousand reports of each would cost more than the tills'
+// activity. That of an unlisted gateway says nothing.
 type reporter struct {
 	cfg    Config
 	clock  *clock
 	state  *state
 	notify chan struct{}
+
+	attentive atomic.Int64 // until when somebody waits, as a time.Duration since the start
 }
 
 func newReporter(cfg Config, clock *clock, state *state) *reporter {
@@ -37,6 +44,13 @@ func (r *reporter) changed() {
 	select {
 	case r.notify <- struct{}{}:
 	default:
+	}
+}
+
+// applied asks for a report if somebody may wait for it.
+func (r *reporter) applied() {
+	if r.state.since(r.cfg.Now()) < time.Duration(r.attentive.Load()) {
+		r.changed()
 	}
 }
 
@@ -69,6 +83,8 @@ func (r *reporter) answer(ctx context.Context, source feed.Feed) {
 	}
 	called := make(chan struct{}, 1)
 	stop, err := source.RollCalls(func() {
+		// What was applied before is in the answer.
+		r.attentive.Store(int64(r.state.since(r.cfg.Now()) + attention))
 		select {
 		case called <- struct{}{}:
 		default:

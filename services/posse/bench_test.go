@@ -57,8 +57,12 @@ func TestBenchGateways(t *testing.T) {
 		`memory of each, the SDK +\d+ kB\n`,
 		`cores for one tick a second, the SDK +\d\.\d+\n`,
 		`CPU of a revocation in a burst, a consumer each +[0-9.]+[nmµ]?s\n`,
-		`cores for the reports of 5 gateways +\d\.\d+\n`,
+		`reports of each gateway of an end, nobody waiting +-?\d+\.\d+\n`,
+		`CPU of the reports of an end that is waited for +-?[0-9.]+[nmµ]?s\n`,
+		`cores for those of 100 ends waited for +-?\d\.\d+\n`,
+		`cores for 1,000 touches a second +\d\.\d+\n`,
 		`ratio +-?\d+\.\d+ +aim ≤ 0.01\n`,
+		`gateways named as missing +3\n`,
 	)
 }
 

@@ -3,10 +3,10 @@
 import { randomUUID, webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
+import { connect, nkeyAuthenticator, nkeys } from "@nats-io/transport-node";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 globalThis.crypto ??= webcrypto; // Node 18
-const { POSSE_NATS, POSSE_JWKS, POSSE_ISSUER, POSSE_TENANT: tenant, POSSE_LISTEN = "127.0.0.1:8480", POSSE_STALE_AFTER = "5s" } = process.env;
+const { POSSE_NATS, POSSE_NKEY, POSSE_JWKS, POSSE_ISSUER, POSSE_TENANT: tenant, POSSE_LISTEN = "127.0.0.1:8480", POSSE_STALE_AFTER = "5s" } = process.env;
 const stream = "POS_REVOCATIONS", leeway = 10, staleAfter = parseFloat(POSSE_STALE_AFTER) * 1000, gateway = randomUUID();
 const revocations = "pos.v1.revocation." + (/^[\w-]{1,64}$/.test(tenant) ? tenant : "=" + Buffer.from(tenant).toString("base64url"));
 const keys = createRemoteJWKSet(new URL(POSSE_JWKS), { cooldownDuration: 1000 });
@@ -36,11 +36,11 @@ createServer(async (request, response) => {
   }
 }).listen(POSSE_LISTEN.split(":")[1], POSSE_LISTEN.split(":")[0]);
 
-const { host, username, password } = new URL(POSSE_NATS);
+const { host, username, password } = new URL(POSSE_NATS), seed = new TextEncoder().encode(POSSE_NKEY?.trim());
 const nc = await connect({
-  servers: host, user: decodeURIComponent(username), pass: decodeURIComponent(password), name: "posse gateway in Node",
-  waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 250, pingInterval: 2000, maxPingOut: 2,
-});
+  servers: host, name: "posse gateway in Node", waitOnFirstConnect: true, maxReconnectAttempts: -1, reconnectTimeWait: 250, pingInterval: 2000, maxPingOut: 2,
+  ...(POSSE_NKEY ? { authenticator: nkeyAuthenticator(seed), inboxPrefix: "_INBOX." + nkeys.fromSeed(seed).getPublicKey() }
+    : { user: decodeURIComponent(username), pass: decodeURIComponent(password) }) });
 const { streams } = await jetstreamManager(nc, { checkAPI: false, timeout: 1000 });
 (async () => { for await (const { type } of nc.status()) if (type === "reconnect") messages?.stop(); })();
 // Reads the stream from its first message until something is wrong with it, into a set that takes the old one's place when whole.

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/fleet"
 	"github.com/posse-pos/posse/pkg/gateway"
 	"github.com/posse-pos/posse/pkg/gateway/gatewaytest"
 	"github.com/posse-pos/posse/services/projector/relay"
@@ -21,14 +20,12 @@ const (
 	fleetConnections = 100 // that the gateways of a fleet share here
 	fleetRevocations = 500
 	fleetBatch       = 50
-	fleetTouches     = 1000 // a second
-	fleetHurry       = 60   // how much more often than in life gateways report
 	fleetPatience    = 3 * time.Minute
 )
 
 // measureGateways connects a fleet, in two ways: as the SDK does, which hears what
 // the stream stores, and with a consumer for each gateway. Then it compares what
-// the reports of the fleet cost with what touches do.
+// confirmation costs with what touches do.
 func measureGateways(ctx context.Context, r *run) error {
 	r.section(fmt.Sprintf("what %s gateways of one tenant cost the NATS server, which is a process of its own",
 		grouped(float64(r.Gateways))))
@@ -154,9 +151,18 @@ func connections(rig *busRig) (conns []*nats.Conn, closeAll func(), err error) {
 
 // followWithSDK runs the gateways of a vendor's.
 func followWithSDK(ctx context.Context, _ *busRig, conns []*nats.Conn, n int, heard func()) (func(), error) {
+	return startFleet(ctx, n, func(i int, c *gateway.Config) {
+		c.NATS.Conn, c.Unlisted = conns[i%len(conns)], true
+		c.Hooks.Revoked = func(string, string) { heard() }
+	})
+}
+
+// startFleet runs n gateways of the SDK until stop is called. It returns when all
+// are ready.
+func startFleet(ctx context.Context, n int, configure func(i int, c *gateway.Config)) (stop func(), err error) {
 	verifier := gatewaytest.NewIssuer().Verifier() //nolint:contextcheck // its keys are fetched from nowhere
 	running := make([]*gateway.Gateway, n)
-	stop := func() {
+	stop = func() {
 		_ = shared(n, fleetConnections, func(i int) error {
 			if running[i] != nil {
 				running[i].Close()
@@ -164,12 +170,10 @@ func followWithSDK(ctx context.Context, _ *busRig, conns []*nats.Conn, n int, he
 			return nil
 		})
 	}
-	err := shared(n, fleetConnections, func(i int) (err error) {
-		running[i], err = gateway.New(ctx, gateway.Config{
-			NATS: gateway.NATS{Conn: conns[i%len(conns)]}, Verifier: verifier, Tenant: tenant, Stale: gateway.FailClosed,
-			Unlisted: true, Logger: quiet, Hooks: gateway.Hooks{Revoked: func(string, string) { heard() }},
-		})
-		if err != nil {
+	err = shared(n, fleetConnections, func(i int) (err error) {
+		config := gateway.Config{Verifier: verifier, Tenant: tenant, Stale: gateway.FailClosed, Logger: quiet}
+		configure(i, &config)
+		if running[i], err = gateway.New(ctx, config); err != nil {
 			return err
 		}
 		return ready(ctx, running[i].Ready)
@@ -237,59 +241,4 @@ func (r *busRig) letConsumersLast(ctx context.Context, n int) error {
 	}
 	_, err = js.CreateStream(ctx, config)
 	return err
-}
-
-// confirmationCosts compares the reports of the fleet with touches, and prints
-// what each takes.
-func (r *run) confirmationCosts(ctx context.Context) error {
-	rig, err := newBusRig(ctx, r.Dir)
-	if err != nil {
-		return err
-	}
-	defer rig.close()
-	tracker, err := fleet.Track(ctx, rig.conn, fleet.Config{Logger: quiet})
-	if err != nil {
-		return err
-	}
-	defer tracker.Close()
-	if err := r.introduce(ctx, rig, tracker); err != nil {
-		return err
-	}
-	idle, err := rig.cores(func() error { return steadily(ctx, r.FleetWatched, 0, nil) })
-	if err != nil {
-		return err
-	}
-	// At the real rate they take less than can be measured.
-	perSecond := fleetHurry * float64(r.Gateways) / gateway.DefaultStatusInterval.Seconds()
-	reports, err := rig.cores(func() error {
-		return steadily(ctx, r.FleetWatched, perSecond, func(i int) error { return rig.report(i % r.Gateways) })
-	})
-	if err != nil {
-		return err
-	}
-	reports = idle + (reports-idle)/fleetHurry
-	touches, err := rig.cores(func() error { return steadily(ctx, r.FleetWatched, fleetTouches, rig.touch) })
-	if err != nil {
-		return err
-	}
-	r.row("cores for nothing", decimals(idle, 5), "")
-	r.row(fmt.Sprintf("cores for the reports of %s gateways", grouped(float64(r.Gateways))), decimals(reports, 5), "")
-	r.row(fmt.Sprintf("cores for %s touches a second", grouped(fleetTouches)), decimals(touches, 5), "")
-	r.row("ratio", decimals((reports-idle)/(touches-idle), 4), "≤ 0.01")
-	return nil
-}
-
-// introduce has each gateway report once, and waits until all are known.
-func (r *run) introduce(ctx context.Context, rig *busRig, tracker *fleet.Tracker) error {
-	for i := range r.Gateways {
-		if err := rig.report(i); err != nil {
-			return err
-		}
-	}
-	return ready(ctx, func() error {
-		if known := len(tracker.Gateways(tenant)); known != r.Gateways {
-			return fmt.Errorf("%d gateways are known, not %d", known, r.Gateways)
-		}
-		return nil
-	})
 }

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/posse-pos/posse/events"
-	"github.com/posse-pos/posse/pkg/gateway"
 )
 
 // countdown closes a channel after so many counts.
@@ -61,19 +59,6 @@ func steadily(ctx context.Context, lasting time.Duration, perSecond float64, do 
 		}
 	}
 	return nil
-}
-
-// report is what a gateway of a fleet says of itself.
-func (r *busRig) report(i int) error {
-	id := "till-" + strconv.Itoa(i)
-	data, err := json.Marshal(events.GatewayStatus{
-		Gateway: id, Name: "Branch " + strconv.Itoa(i), Tenant: tenant, Applied: 4711, At: events.TimestampOf(time.Now()),
-		Entries: 1000, Interval: gateway.DefaultStatusInterval.Seconds(),
-	})
-	if err != nil {
-		return err
-	}
-	return r.conn.Publish(events.GatewayStatusSubject(id), data)
 }
 
 // touch stores the activity of a session, as a gateway does.

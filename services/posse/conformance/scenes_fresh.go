@@ -20,6 +20,9 @@ func playSilence(ctx context.Context, x *examination) error {
 	if err != nil {
 		return err
 	}
+	if err := x.conn.Publish(events.SubjectRollCall, nil); err != nil {
+		return err
+	}
 	fault := x.reported(ctx, 0, func(s events.GatewayStatus) bool { return s.Applied >= sequence && !s.Stale },
 		fmt.Sprintf("no report says that position %d, a revocation's, is applied", sequence))
 	mark := x.heard.mark()

@@ -98,8 +98,9 @@ FAULTS   := ^(TestFaults|TestStoreIsFreshSoonAfterItsLine)$$
 # Benchmarks are not faster for being watched.
 BENCHES  := ^TestBench
 # What floods, fills and upgrades a posse that runs as a process of its own would do
-# so with the detector too, and take several times as long.
-WHOLE    := ^(TestSessionsEndWhen|TestReleasesStart|TestEveryListener|TestGigabytes|TestTenThousand|TestAFullListener)
+# so with the detector too, and take several times as long. The scripts run under it
+# on posse serve, and without it on separate processes.
+WHOLE    := ^(TestProcesses|TestSessionsEndWhen|TestReleasesStart|TestEveryListener|TestGigabytes|TestTenThousand|TestAFullListener)
 # The fault suite waits for more than half of its time too, and runs beside it.
 TORTURE  := ^TestTorture$$
 APART    := $(BROWSER)|$(CONTRACT)|$(BROKEN)|$(FAULTS)|$(BENCHES)|$(WHOLE)|$(TORTURE)

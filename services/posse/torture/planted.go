@@ -173,25 +173,6 @@ var PlantedBugs = []PlantedBug{
 		Breaks: []string{promiseRefused, promiseGateways, promiseTerminal},
 	},
 	{
-		Name: "the relay drops what it could not publish",
-		Edits: []Edit{{
-			File: "services/projector/relay/relay.go",
-			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
-		}},
-		Servers: 1, Seed: 901154, // both relays are slow, and then the server is killed
-		Breaks: []string{promiseRefused, promiseGateways},
-	},
-	{
-		Name: "tick without position: it says where the log ends, wherever the relay is",
-		Edits: []Edit{{
-			File: "services/projector/relay/tick.go",
-			Old:  "for n < len(r.goals) && r.reached(r.goals[n].state) {",
-			New:  "for n < len(r.goals) {",
-		}},
-		Servers: 1, Seed: 901154,
-		Breaks: []string{promiseApplied},
-	},
-	{
 		Name: "the recorder's log has what a login was answered",
 		Edits: []Edit{{
 			File: "services/recorder/http.go",

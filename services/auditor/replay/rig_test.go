@@ -33,7 +33,7 @@ type rig struct {
 
 func setup(t *testing.T) *rig {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	r := &rig{t: t, ctx: ctx, server: natstest.Start(t)}
 	quiet := slog.New(slog.DiscardHandler)

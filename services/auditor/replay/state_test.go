@@ -64,7 +64,7 @@ func TestResumeAfterAnyLine(t *testing.T) {
 	base.history(1500) // nine pages, of which four are committed at once
 	query := replay.Query{Tenant: "shop"}
 	want := base.replay(query, replay.NDJSON{})
-	for range 5 {
+	for range 3 {
 		r := &resumable{rig: base, dir: t.TempDir()}
 		kills := 0
 		for {

@@ -338,7 +338,7 @@ func (c *trial) publish(subject string) (may bool) {
 	if err := c.conn.Publish(subject, nil); err != nil {
 		c.t.Fatal(err)
 	}
-	return c.allowed(subject)
+	return c.allowed("Publish", subject)
 }
 
 func (c *trial) subscribe(subject string) (may bool) {
@@ -348,18 +348,19 @@ func (c *trial) subscribe(subject string) (may bool) {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	return c.allowed(subject)
+	return c.allowed("Subscription", subject)
 }
 
 // allowed waits for the server's word: it refuses before it answers the ping behind.
-// nats.go calls the handler from another goroutine, but in LastError it is at once.
-func (c *trial) allowed(subject string) bool {
+// nats.go calls the handler from another goroutine, but in LastError it is at once, and
+// stays there: it may be of the other action on the same subject.
+func (c *trial) allowed(action, subject string) bool {
 	c.t.Helper()
 	if err := c.conn.FlushTimeout(10 * time.Second); err != nil {
 		c.t.Fatal(err)
 	}
 	last := c.conn.LastError()
-	if last == nil || !strings.Contains(last.Error(), `"`+subject+`"`) {
+	if last == nil || !strings.Contains(last.Error(), action+` to "`+subject+`"`) {
 		return true
 	}
 	return !errors.Is(<-c.denied, nats.ErrPermissionViolation)

@@ -83,7 +83,7 @@ func (c *Cluster) URLs() []string {
 // is up to date with it.
 func (c *Cluster) WaitLeader() {
 	c.t.Helper()
-	waitFor(c.t, "a JetStream meta leader that every node follows", c.settled)
+	Eventually(c.t, startTimeout, "a JetStream meta leader that every node follows", c.settled)
 }
 
 func (c *Cluster) settled() bool {
@@ -110,7 +110,7 @@ func (c *Cluster) settled() bool {
 func (c *Cluster) StreamLeader(account, stream string) *Server {
 	c.t.Helper()
 	var leader *Server
-	waitFor(c.t, "a leader of stream "+stream, func() bool {
+	Eventually(c.t, startTimeout, "a leader of stream "+stream, func() bool {
 		for _, node := range c.Servers {
 			if node.server.Running() && node.server.JetStreamIsStreamLeader(account, stream) {
 				leader = node
@@ -129,16 +129,17 @@ func portOf(route *url.URL) int {
 	return port
 }
 
-func waitFor(t testing.TB, what string, done func() bool) {
+// Eventually waits until something is so, and fails the test if it is not within a time.
+func Eventually(t testing.TB, within time.Duration, what string, so func() bool) {
 	t.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	deadline := time.After(startTimeout)
-	for !done() {
+	deadline := time.After(within)
+	for !so() {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			t.Fatalf("natstest: no %s within %v", what, startTimeout)
+			t.Fatalf("not within %v: %s", within, what)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package natstest
 
 import (
 	"net"
+	"net/url"
 	"testing"
 	"time"
 
@@ -40,6 +41,17 @@ func WithSyncAlways() Option {
 
 // WithOptions changes any option of the server, for example its accounts.
 func WithOptions(change func(*server.Options)) Option { return change }
+
+// WithLeafListener has a hub listen for leaf nodes, on a port of 127.0.0.1.
+func WithLeafListener(port int) Option {
+	return func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", port }
+}
+
+// WithLeafRemote has a leaf node whose configuration names a hub connect to one at an
+// address instead.
+func WithLeafRemote(address string) Option {
+	return func(o *server.Options) { o.LeafNode.Remotes[0].URLs = []*url.URL{{Scheme: "nats-leaf", Host: address}} }
+}
 
 // WithConfig applies the text of a nats-server configuration file, for example
 // accounts with their permissions. Listening, storage and clustering stay this

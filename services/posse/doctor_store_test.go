@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -30,13 +29,11 @@ func TestDoctorSetsUpAStore(t *testing.T) {
 	}
 	leafConfig := filepath.Join(filepath.Dir(hubConfig), "leaf.conf")
 	port := natstest.FreePort(t)
-	hub := natstest.Start(t, natstest.WithConfigFile(hubConfig),
-		natstest.WithOptions(func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", port }))
+	hub := natstest.Start(t, natstest.WithConfigFile(hubConfig), natstest.WithLeafListener(port))
 	doctorStreams(t, hub, dir, "operator")
-	leaf := natstest.Start(t, natstest.WithConfigFile(leafConfig), natstest.WithOptions(func(o *server.Options) {
-		o.LeafNode.Remotes[0].URLs = []*url.URL{{Scheme: "nats-leaf", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}
-	}))
-	soon(t, "the store's server is a leaf of the hub", func() bool { return leaf.Server().NumLeafNodes() > 0 && hub.Server().NumLeafNodes() > 0 })
+	leaf := natstest.Start(t, natstest.WithConfigFile(leafConfig),
+		natstest.WithLeafRemote(net.JoinHostPort("127.0.0.1", strconv.Itoa(port))))
+	natstest.Eventually(t, patience, "the store's server is a leaf of the hub", func() bool { return leaf.Server().NumLeafNodes() > 0 && hub.Server().NumLeafNodes() > 0 })
 
 	shown := doctorStreams(t, leaf, dir, "store_operator", "--mirror-of", "hub")
 	if !strings.Contains(shown, `"name":"POS_REVOCATIONS"`) || strings.Count(shown, "\n") != 1 {
@@ -47,7 +44,7 @@ func TestDoctorSetsUpAStore(t *testing.T) {
 	}
 
 	revokeAs(t, hub, dir)
-	soon(t, "the store has what the hub has", func() bool {
+	natstest.Eventually(t, patience, "the store has what the hub has", func() bool {
 		streams, err := leaf.Server().Jsz(&server.JSzOptions{Accounts: true, Streams: true, Config: true})
 		if err != nil {
 			t.Fatal(err)
@@ -93,17 +90,5 @@ func revokeAs(t *testing.T, nats *natstest.Server, dir string) {
 		Tenant: "shop", Session: "till-1", Expires: events.TimestampOf(time.Now().Add(time.Hour)), Cause: events.CauseTerminate, Sequence: 1,
 	}}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// soon waits until something is so.
-func soon(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(patience); !so(); <-poll.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
 	}
 }

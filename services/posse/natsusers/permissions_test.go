@@ -210,7 +210,7 @@ var atHub = []string{
 func TestAStoresGatewayMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	tried := newTrial(t, s.start("leaf.conf", leafOf(natstest.FreeAddress(t))).URL(), s.seed("store_gateway"))
+	tried := newTrial(t, s.start("leaf.conf", natstest.WithLeafRemote(natstest.FreeAddress(t))).URL(), s.seed("store_gateway"))
 	may := []string{
 		"pos.v1.touch.shop.ann.till-1", "pos.v1.gateway.g1",
 		"$JS.API.STREAM.INFO.POS_REVOCATIONS", "$JS.API.STREAM.MSG.GET.POS_REVOCATIONS",

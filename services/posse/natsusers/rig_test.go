@@ -3,7 +3,6 @@ package natsusers_test
 import (
 	"context"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
 
@@ -140,23 +138,5 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for deadline := time.Now().Add(patience); !so(); <-poll.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
-
-// leafListener has a hub listen for stores.
-func leafListener(port int) natstest.Option {
-	return natstest.WithOptions(func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", port })
-}
-
-// leafOf has a store's server connect to a hub at an address.
-func leafOf(address string) natstest.Option {
-	return natstest.WithOptions(func(o *server.Options) {
-		o.LeafNode.Remotes[0].URLs = []*url.URL{{Scheme: "nats-leaf", Host: address}}
-	})
+	natstest.Eventually(t, patience, what, so)
 }

@@ -40,7 +40,7 @@ func newStoreAt(where *site) *store {
 	t.Helper()
 	s := &store{site: where, issuer: gatewaytest.NewIssuer()}
 	port := natstest.FreePort(t)
-	s.hub = s.start("hub.conf", leafListener(port))
+	s.hub = s.start("hub.conf", natstest.WithLeafListener(port))
 	s.log = s.declare(s.hub.URL())
 	s.relay(s.hub.URL())
 	var err error
@@ -48,7 +48,7 @@ func newStoreAt(where *site) *store {
 	s.must(err)
 	t.Cleanup(s.line.Close)
 	s.line.Open()
-	s.leaf = s.start("leaf.conf", leafOf(s.line.Address()))
+	s.leaf = s.start("leaf.conf", natstest.WithLeafRemote(s.line.Address()))
 	s.mirror()
 	return s
 }

@@ -15,7 +15,7 @@ const headerPending = "Nats-Num-Pending"
 // get; they are not part of it.
 var directGetHeaders = []string{
 	jetstream.StreamHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.SubjectHeader,
-	headerPending, "Nats-Last-Sequence", "Nats-UpTo-Sequence",
+	headerPending, jetstream.LastSequenceHeader, "Nats-UpTo-Sequence",
 }
 
 func stripDirectGet(m *jetstream.RawStreamMsg) {

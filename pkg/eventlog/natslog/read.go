@@ -1,9 +1,11 @@
 package natslog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -119,6 +121,7 @@ func (l *Log) page(
 	if err != nil {
 		return nil, 0, unavailable("read stream "+stream, err)
 	}
+	var parts []part
 	for m, err := range messages {
 		if errors.Is(err, jetstreamext.ErrNoMessages) {
 			return nil, 0, nil
@@ -126,15 +129,51 @@ func (l *Log) page(
 		if err != nil {
 			return nil, 0, unavailable("read stream "+stream, err)
 		}
-		if pending, err = strconv.ParseUint(m.Header.Get(headerPending), 10, 64); err != nil {
+		one, err := partOf(m)
+		if err != nil {
 			return nil, 0, unavailable("read stream "+stream, err)
 		}
-		stripDirectGet(m)
-		page = append(page, m)
+		parts = append(parts, one)
 	}
 	// The iterator ends without an error when no answer came in time, too.
-	if len(page) == 0 {
+	if len(parts) == 0 {
 		return nil, 0, unavailable("read stream "+stream, fmt.Errorf("no answer: %w", context.Cause(ctx)))
+	}
+	if page, pending, err = inOrder(parts); err != nil {
+		return nil, 0, unavailable("read stream "+stream, err)
+	}
+	return page, pending, nil
+}
+
+// part is a message of an answer to a batched direct get, and what the server says of its
+// place in it.
+type part struct {
+	*jetstream.RawStreamMsg
+
+	before  uint64 // sequence of the one that was sent before it, 0 for the first
+	pending uint64 // how many are left behind it
+}
+
+func partOf(m *jetstream.RawStreamMsg) (part, error) {
+	before, err1 := strconv.ParseUint(m.Header.Get(jetstream.LastSequenceHeader), 10, 64)
+	pending, err2 := strconv.ParseUint(m.Header.Get(headerPending), 10, 64)
+	stripDirectGet(m)
+	return part{m, before, pending}, errors.Join(err1, err2)
+}
+
+// inOrder returns the messages of an answer in the order of the stream, each once,
+// however they were delivered. The error says that one is missing between others; those
+// behind the last are for the next page.
+func inOrder(parts []part) (page []*jetstream.RawStreamMsg, pending uint64, err error) {
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	parts = slices.CompactFunc(parts, func(a, b part) bool { return a.Sequence == b.Sequence })
+	page = make([]*jetstream.RawStreamMsg, len(parts))
+	var before uint64
+	for i, one := range parts {
+		if one.before != before {
+			return nil, 0, fmt.Errorf("message %d did not come, which was sent before %d", one.before, one.Sequence)
+		}
+		page[i], before, pending = one.RawStreamMsg, one.Sequence, one.pending
 	}
 	return page, pending, nil
 }

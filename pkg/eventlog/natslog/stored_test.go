@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"github.com/posse-pos/posse/events"
+	"github.com/posse-pos/posse/pkg/eventlog/natslog"
 	"github.com/posse-pos/posse/pkg/natstest"
+	"github.com/posse-pos/posse/pkg/netfault"
 )
 
 // What is stored comes out as it was published, also what is no event.
@@ -33,6 +35,40 @@ func TestStoredReturnsWhatWasPublished(t *testing.T) {
 	}
 	if _, err := r.log.Stored(t.Context(), events.StreamSessions, 1, 0); err == nil {
 		t.Error("a read of no messages is none")
+	}
+}
+
+// A line that delivers messages twice and late changes nothing in what is read: an
+// auditor halts for good when the log is not what it was.
+func TestAPageIsInOrderHoweverItIsDelivered(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := newRig(t, server.URL(), 1, nil)
+	const messages = 50
+	for range messages {
+		r.inject(events.Message{Subject: events.SessionSubject("shop", "anna"), Data: []byte("no JSON")})
+	}
+	disorder := netfault.NewDisorder(1)
+	line, err := netfault.Listen("127.0.0.1:0", func() string { return server.Server().Addr().String() }, netfault.Through(disorder.Reader))
+	r.must(err)
+	t.Cleanup(line.Close)
+	line.Open()
+	log, err := natslog.Open(t.Context(), connect(t, "nats://"+line.Address()), r.config)
+	r.must(err)
+	disorder.Set(true)
+	for range 20 {
+		stored, err := log.Stored(t.Context(), events.StreamSessions, 1, messages)
+		r.must(err)
+		for i, m := range stored {
+			if m.Sequence != uint64(i)+1 {
+				t.Fatalf("message %d of a page is %d", i+1, m.Sequence)
+			}
+		}
+		facts, err := log.User(t.Context(), "shop", "anna", 0)
+		r.must(err)
+		if len(facts) != messages {
+			t.Fatalf("a user has %d facts, want %d", len(facts), messages)
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ var promises = []promise{
 	{13, promiseTenants, (*examined).checkTenants},
 	{14, "replay", (*examined).checkReplay},
 	{15, promiseSecrets, (*examined).checkSecrets},
-	{16, "mended", (*examined).checkMended},
+	{16, promiseMended, (*examined).checkMended},
 	{17, "lag", (*examined).checkLag},
 	{18, "valid", (*examined).checkValid},
 	{19, promisePaging, (*examined).checkPaging},
@@ -73,6 +73,7 @@ const (
 	promiseRefresh      = "refresh"
 	promiseTenants      = "tenants"
 	promiseSecrets      = "secrets"
+	promiseMended       = "mended"
 	promisePaging       = "paging"
 )
 

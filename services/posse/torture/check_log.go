@@ -130,4 +130,10 @@ func (x *examined) checkReplay() {
 	if !bytes.Equal(one, two) {
 		x.findf("%s and %s differ", fileLog, fileLogAgain)
 	}
+	for _, v := range x.verified {
+		x.looked++
+		if v.Differs != "" {
+			x.findf("the log is not what %s signed, or it did not sign all of it: %s: %s", v.Auditor, v.Differs, v.Said)
+		}
+	}
 }

@@ -20,6 +20,9 @@ import (
 // conclude writes down what is true in the end.
 func (r *running) conclude(ctx context.Context, t *traffic, mended []Mended) error {
 	r.sayf("writing down how it ended")
+	if err := r.verify(ctx); err != nil {
+		return err
+	}
 	for _, name := range []string{fileLog, fileLogAgain} {
 		if err := r.replay(ctx, name); err != nil {
 			return err
@@ -51,6 +54,26 @@ func (r *running) replay(ctx context.Context, name string) error {
 		return fmt.Errorf("posse audit replay: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// signedWithin is how soon auditors have to sign what was stored, by clocks that may be
+// off by seconds.
+const signedWithin = quietTime + 10*time.Second
+
+// verify holds the log against what each auditor signed of it all the time.
+func (r *running) verify(ctx context.Context) error {
+	auditors := r.in.named("auditor")
+	all := make([]Verified, 0, len(auditors))
+	for _, auditor := range auditors {
+		said, err := r.in.command(ctx, "auditor", "audit", "verify", "--keys", r.in.path("keys"), "--audit-dir", r.in.tree(auditor),
+			"--checkpoints", r.in.checkpoints(auditor), "--covered-within", signedWithin.String()).CombinedOutput()
+		verified := Verified{Auditor: auditor, Said: string(said)}
+		if err != nil {
+			verified.Differs = err.Error()
+		}
+		all = append(all, verified)
+	}
+	return writeLines(r.Dir, fileVerified, all)
 }
 
 // settled returns what each query process shows of everybody, when it has come to the

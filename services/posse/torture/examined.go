@@ -48,6 +48,7 @@ type recorded struct {
 	log        []fact
 	shown      []Shown
 	mended     []Mended
+	verified   []Verified
 	models     map[string][]byte // dumps by file
 }
 
@@ -72,6 +73,7 @@ func open(dir string) (*recorded, error) {
 		fileFaults:     func() error { r.faults, err = readLines[Fault](dir, fileFaults); return err },
 		fileLog:        func() error { r.log, err = readLines[fact](dir, fileLog); return err },
 		fileModel:      func() error { r.shown, err = readLines[Shown](dir, fileModel); return err },
+		fileVerified:   func() error { r.verified, err = readLines[Verified](dir, fileVerified); return err },
 		fileMended:     func() error { r.mended, err = readLines[Mended](dir, fileMended); return err },
 		fileLive:       func() error { r.models, err = readModels(dir); return err },
 	} {

@@ -20,6 +20,7 @@ const (
 	fileLog        = "log.ndjson"       // the history, as `posse audit replay` writes it
 	fileLogAgain   = "log-again.ndjson" // the same, once more
 	fileModel      = "model.ndjson"     // what each query process shows in the end
+	fileVerified   = "verified.ndjson"  // what `posse audit verify` says of each auditor
 	fileMended     = "mended.ndjson"    // how long each part took to be well again
 	fileLive       = "model-live.ndjson"
 	fileFold       = "model-fold.ndjson"
@@ -141,6 +142,15 @@ type Meta struct {
 type Mended struct {
 	Part  string        `json:"part"`
 	After time.Duration `json:"after"` // the last fault was mended; negative if it never was well
+}
+
+// Verified is what `posse audit verify` says of the log and of what an auditor signed of
+// it while things were broken.
+type Verified struct {
+	Auditor string `json:"auditor"`
+	Said    string `json:"said"`
+	// Differs is empty if the log is what was signed, and all of it was.
+	Differs string `json:"differs,omitempty"`
 }
 
 // Shown is what a query process shows of one session in the end.

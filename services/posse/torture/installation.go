@@ -35,6 +35,7 @@ var roles = []struct {
 	{"projector", 2, true},
 	{"query", 2, true},
 	{"gateway", 3, false},
+	{"auditor", 2, false},
 }
 
 const (
@@ -69,11 +70,11 @@ type installation struct {
 	programs  map[string]*program
 	database  *pgtest.Server
 	lines     map[string]link
-	disorders map[string][]*disorder // by role
-	clocks    map[string]int         // seconds that a process's clock is ahead
-	api       map[string]string      // base URL by process
-	admin     map[string]string      // of /readyz and /metrics
-	keys      map[string]string      // backend key by tenant
+	disorders map[string][]*netfault.Disorder // by role
+	clocks    map[string]int                  // seconds that a process's clock is ahead
+	api       map[string]string               // base URL by process
+	admin     map[string]string               // of /readyz and /metrics
+	keys      map[string]string               // backend key by tenant
 	died      func(name string, err error)
 }
 
@@ -98,7 +99,7 @@ func (in *installation) key(role string) string {
 func install(ctx context.Context, config Config, died func(string, error)) (*installation, error) {
 	in := &installation{
 		Programs: config.Programs, dir: config.Dir, seed: config.Seed, count: config.Servers, died: died,
-		programs: map[string]*program{}, lines: map[string]link{}, disorders: map[string][]*disorder{},
+		programs: map[string]*program{}, lines: map[string]link{}, disorders: map[string][]*netfault.Disorder{},
 		clocks: map[string]int{}, api: map[string]string{}, admin: map[string]string{}, keys: map[string]string{},
 	}
 	if err := in.startAll(ctx); err != nil {
@@ -139,6 +140,15 @@ func (in *installation) path(name string) string { return filepath.Join(in.dir, 
 
 func (in *installation) logFile(name string) string {
 	return in.path(filepath.Join(dirWritten, name+".log"))
+}
+
+// tree and checkpoints are the directories of an auditor.
+func (in *installation) tree(auditor string) string {
+	return in.path(filepath.Join(dirWritten, auditor, "tree"))
+}
+
+func (in *installation) checkpoints(auditor string) string {
+	return in.path(filepath.Join(dirWritten, auditor, "checkpoints"))
 }
 
 func (in *installation) startPostgres(ctx context.Context) (err error) {
@@ -183,6 +193,7 @@ func (in *installation) startRole(ctx context.Context, name, role string, onPost
 		return err
 	}
 	in.api[name], in.admin[name] = "http://"+listen, "http://"+admin
+	keysOfTokens := "POSSE_JWKS=" + in.api["recorder-1"] + "/.well-known/jwks.json"
 	env := []string{
 		"POSSE_LISTEN=" + listen, "POSSE_ADMIN_LISTEN=" + admin, "POSSE_LOG_LEVEL=info",
 		"POSSE_NATS=" + servers, "POSSE_NATS_NKEY=" + in.key(role),
@@ -197,8 +208,11 @@ func (in *installation) startRole(ctx context.Context, name, role string, onPost
 	}
 	switch role {
 	case "gateway":
-		env = append(env, "POSSE_STALE_POLICY=fail_closed", "POSSE_JWKS="+in.api["recorder-1"]+"/.well-known/jwks.json",
+		env = append(env, "POSSE_STALE_POLICY=fail_closed", keysOfTokens,
 			"POSSE_SNAPSHOT="+in.path(name+".snapshot"), "POSSE_NAME="+name, "POSSE_TOUCH_INTERVAL="+touchInterval.String())
+	case "auditor":
+		env = append(env, keysOfTokens,
+			"POSSE_AUDIT_DIR="+in.tree(name), "POSSE_CHECKPOINTS="+in.checkpoints(name), "POSSE_CHECKPOINT_EVERY=1s")
 	case "recorder":
 		env = append(env, "POSSE_ACCESS_LIFETIME=24h", "POSSE_REPLICAS="+strconv.Itoa(in.count))
 	}

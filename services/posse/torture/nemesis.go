@@ -135,7 +135,7 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 
 func (n *nemesis) disorder(role string, on bool) {
 	for _, d := range n.in.disorders[role] {
-		d.set(on)
+		d.Set(on)
 	}
 }
 

@@ -173,6 +173,51 @@ var PlantedBugs = []PlantedBug{
 		Breaks: []string{promiseRefused, promiseGateways, promiseTerminal},
 	},
 	{
+		Name: "subscribe before snapshot, the other way round: what comes between the two is lost",
+		Edits: []Edit{{
+			File: "pkg/gateway/internal/natsfeed/follow.go",
+			Old: "\tline, err := r.listen()\n\tif err != nil {\n\t\treturn err\n\t}\n\tdefer line.close()\n" +
+				"\tif err := r.load(ctx); err != nil {\n\t\treturn err\n\t}\n",
+			New: "\tif err := r.load(ctx); err != nil {\n\t\treturn err\n\t}\n" +
+				"\tline, err := r.listen()\n\tif err != nil {\n\t\treturn err\n\t}\n\tdefer line.close()\n" +
+				"\tfirst := <-line.messages\n" +
+				"\t_, _ = fmt.Sscan(first.Header.Get(jetstream.SequenceHeader), &r.at.sequence)\n\tr.at.sequence--\n" +
+				"\tif err := r.take(ctx, first); err != nil {\n\t\treturn err\n\t}\n",
+		}},
+		Servers: 1, Seed: 5715, // gateways and NATS are interrupted seven times
+		Breaks: []string{promiseRefused, promiseGateways},
+	},
+	{
+		Name: "drop on error: the relay goes on without what it could not publish",
+		Edits: []Edit{{
+			File: "services/projector/relay/relay.go",
+			Old:  "\t\t\treturn fmt.Errorf(\"relay: publish %d revocations: %w\", len(revocations), err)\n",
+			New:  "\t\t\tr.config.Logger.Error(fmt.Sprintf(\"publish %d revocations: %v\", len(revocations), err))\n",
+		}},
+		Servers: 3, Seed: 838, // servers of NATS are gone six times
+		Breaks: []string{promiseApplied, promiseRefused, promiseGateways},
+	},
+	{
+		Name: "tick without position: it says where the log ends, wherever the relay is",
+		Edits: []Edit{{
+			File: "services/projector/relay/tick.go",
+			Old:  "for n < len(r.goals) && r.reached(r.goals[n].state) {",
+			New:  "for n < len(r.goals) {",
+		}},
+		Servers: 1, Seed: 736464, // both relays are slow
+		Breaks: []string{promiseApplied},
+	},
+	{
+		Name: "an auditor takes a log that is out of sight for one that is gone",
+		Edits: []Edit{{
+			File: "services/auditor/proof/auditor.go",
+			Old:  "\t\ta.suspect = time.Time{}\n\t\ta.sees(err)",
+			New:  "\t\ta.halt(err)",
+		}},
+		Servers: 1, Seed: 189,
+		Breaks: []string{promiseMended},
+	},
+	{
 		Name: "the recorder's log has what a login was answered",
 		Edits: []Edit{{
 			File: "services/recorder/http.go",

@@ -121,8 +121,8 @@ func (in *installation) clustered(node natsNode) (text string, err error) {
 func (in *installation) natsURL(role string) (string, error) {
 	var urls []string
 	for _, node := range in.nodes {
-		disorder := newDisorder(in.seed, role)
-		address, err := in.line(role+" to "+node.name, node.address, netfault.Through(disorder.reader))
+		disorder := netfault.NewDisorder(in.seed ^ hash(role))
+		address, err := in.line(role+" to "+node.name, node.address, netfault.Through(disorder.Reader))
 		if err != nil {
 			return "", err
 		}

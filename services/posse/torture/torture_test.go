@@ -113,6 +113,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"a token that was reused ends nothing":     {"operations.ndjson", login("s-2"), login("s-2") + strings.Replace(redeem("refused"), `"refresh"`, `"reuse"`, 1), "refresh"},
 		"somebody ends another tenant's session":   {"operations.ndjson", `"kind":"trespass","tenant":"elsewhere","session":"s-2","start":1,"end":2,"outcome":"refused"`, `"kind":"trespass","tenant":"elsewhere","session":"s-2","start":1,"end":2,"outcome":"ok"`, "tenants"},
 		"two replays differ":                       {"log-again.ndjson", line(2), "", "replay"},
+		"a log is not what was signed":             {"verified.ndjson", `"auditor":"auditor-1"`, `"auditor":"auditor-1","differs":"exit status 1"`, "replay"},
 		"a log says a name":                        {"written/a.log", "all is well", "hello Canary", "secrets"},
 		"a log holds a token":                      {"written/a.log", "all is well", "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm5hIn0", "secrets"},
 		"a fold says something else":               {"model-fold.ndjson", `"session":"s-2","ip":"203.0.113.8"`, `"session":"s-2","ip":""`, "model"},
@@ -309,6 +310,7 @@ func written(t *testing.T, change func(files map[string]string)) string {
 
 		"model-live.ndjson": row("s-1") + row("s-2"), "model-fold.ndjson": row("s-1") + row("s-2"), "model-rebuilt.ndjson": row("s-1") + row("s-2"),
 
+		"verified.ndjson":  `{"auditor":"auditor-1","said":"all is well"}` + "\n",
 		"mended.ndjson":    `{"part":"gateway-1","after":1000000}` + "\n",
 		"written/a.log":    "all is well",
 		"written/database": "here it may say Canary",

@@ -1,4 +1,4 @@
-package torture
+package netfault
 
 import (
 	"bufio"
@@ -33,7 +33,7 @@ func stream(messages int) string {
 func TestDisorderIsOffAtFirst(t *testing.T) {
 	t.Parallel()
 	sent := stream(100)
-	got, err := io.ReadAll(newDisorder(1, "a").reader(iotest.OneByteReader(strings.NewReader(sent))))
+	got, err := io.ReadAll(NewDisorder(1).Reader(iotest.OneByteReader(strings.NewReader(sent))))
 	if err != nil || string(got) != sent {
 		t.Errorf("%v; it carries\n%q, want\n%q", err, got, sent)
 	}
@@ -43,9 +43,9 @@ func TestDisorderTearsNoMessage(t *testing.T) {
 	t.Parallel()
 	const messages = 500
 	sent := stream(messages)
-	d := newDisorder(1, "a")
-	d.set(true)
-	got, err := io.ReadAll(d.reader(strings.NewReader(sent)))
+	d := NewDisorder(1)
+	d.Set(true)
+	got, err := io.ReadAll(d.Reader(strings.NewReader(sent)))
 	if err != nil {
 		t.Fatal(err)
 	}

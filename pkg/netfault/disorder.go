@@ -1,4 +1,4 @@
-package torture
+package netfault
 
 import (
 	"bufio"
@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// disorder delivers messages of NATS twice or after the next one, while it is on. It
+// Disorder delivers messages of NATS twice or after the next one, while it is on. It
 // reads what a server sends to a client.
-type disorder struct {
+type Disorder struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	on     bool
@@ -22,18 +22,20 @@ type disorder struct {
 // likely is one in how many messages comes twice, and one in how many comes late.
 const likely = 8
 
-func newDisorder(seed uint64, line string) *disorder {
-	return &disorder{random: rand.New(rand.NewPCG(seed, hash(line)))} //nolint:gosec // it has to be repeatable
+// NewDisorder returns one that is off, and the same for each seed.
+func NewDisorder(seed uint64) *Disorder {
+	return &Disorder{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // it has to be repeatable
 }
 
-func (d *disorder) set(on bool) {
+// Set turns it on or off.
+func (d *Disorder) Set(on bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.on = on
 }
 
 // dice says what to do with a message.
-func (d *disorder) dice() (twice, late bool) {
+func (d *Disorder) dice() (twice, late bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.on {
@@ -42,15 +44,15 @@ func (d *disorder) dice() (twice, late bool) {
 	return d.random.IntN(likely) == 0, d.random.IntN(likely) == 0
 }
 
-// reader returns what a connection sends, in disorder.
-func (d *disorder) reader(r io.Reader) io.Reader {
-	return &deliveries{disorder: d, in: bufio.NewReaderSize(r, 64<<10)}
+// Reader returns what a connection sends, in disorder: see [Through].
+func (d *Disorder) Reader(r io.Reader) io.Reader {
+	return &deliveries{Disorder: d, in: bufio.NewReaderSize(r, 64<<10)}
 }
 
 // deliveries is what a server of NATS sends on one connection. A message is never held
 // back for one that is not there yet.
 type deliveries struct {
-	*disorder
+	*Disorder
 
 	in  *bufio.Reader
 	out []byte
@@ -96,7 +98,7 @@ func (d *deliveries) frame() (frame []byte, isMessage bool, err error) {
 	}
 	size, err := strconv.Atoi(string(words[len(words)-1]))
 	if err != nil {
-		return nil, false, fmt.Errorf("torture: NATS sends %q: %w", line, err)
+		return nil, false, fmt.Errorf("netfault: NATS sends %q: %w", line, err)
 	}
 	frame = slices.Concat(line, make([]byte, size+len("\r\n")))
 	_, err = io.ReadFull(d.in, frame[len(line):])

@@ -18,8 +18,8 @@ func TestBugsCanBePlanted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := strings.Count(string(source), edit.Old); n != 1 || edit.Old == edit.New || len(bug.Breaks) == 0 {
-				t.Errorf("%s: %s has %q %d times, want it once, another text in its place, and a promise that breaks", bug.Name, edit.File, edit.Old, n)
+			if n := strings.Count(string(source), edit.Old); n != 1 || edit.Old == edit.New || len(bug.Breaks) == 0 || len(bug.Seeds) == 0 {
+				t.Errorf("%s: %s has %q %d times, want it once, another text in its place, a plan, and a promise that breaks", bug.Name, edit.File, edit.Old, n)
 			}
 		}
 	}

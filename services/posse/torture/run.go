@@ -103,7 +103,7 @@ func (r *running) play(ctx context.Context) error {
 	nemesis.play(ctx, plan)
 	r.meta.Healed = time.Since(r.since)
 	r.sayf("everything is mended")
-	mended := slices.Concat(r.watch(ctx), r.watchLists(ctx, t))
+	mended := r.watch(ctx, t)
 	if !slices.ContainsFunc(mended, func(m Mended) bool { return m.After < 0 }) {
 		r.meta.Well = time.Since(r.since)
 		if err := r.poisonAlone(ctx); err != nil {

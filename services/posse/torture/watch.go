@@ -8,50 +8,43 @@ import (
 	"github.com/posse-pos/posse/events"
 )
 
-// watch waits until each role says that it is ready, and says when that was.
-func (r *running) watch(ctx context.Context) []Mended {
+// watch waits until each part is well, and says when that was: each role says that it is
+// ready, and each query process shows what was acknowledged last.
+func (r *running) watch(ctx context.Context, t *traffic) []Mended {
+	well := map[string]func() bool{}
+	for name := range r.in.admin {
+		well[name] = func() bool { return r.in.isReady(ctx, name) }
+	}
+	acked := t.acked.Load()
+	for _, query := range r.in.named("query") {
+		well["the lists of "+query] = func() bool {
+			_, err := r.sessions(ctx, t, query, tenants[0], "u-0", "active", acked)
+			return err == nil
+		}
+	}
 	var mu sync.Mutex
 	var all []Mended
 	var watching sync.WaitGroup
-	healed := time.Now()
-	for name := range r.in.admin {
+	for part, isWell := range well {
 		watching.Go(func() {
 			after := time.Duration(-1)
-			for ctx.Err() == nil && time.Since(healed) < mendPatience {
-				if r.in.isReady(ctx, name) {
-					after = time.Since(healed)
-					break
+			for after < 0 && ctx.Err() == nil && r.sinceHealed() < mendPatience {
+				if isWell() {
+					after = r.sinceHealed()
+				} else {
+					pause(ctx, mendLook)
 				}
-				pause(ctx, mendLook)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, Mended{name, after})
+			all = append(all, Mended{part, after})
 		})
 	}
 	watching.Wait()
 	return all
 }
 
-// watchLists waits until each query process shows what was acknowledged last, and says
-// when that was.
-func (r *running) watchLists(ctx context.Context, t *traffic) []Mended {
-	queries := r.in.named("query")
-	all := make([]Mended, 0, len(queries))
-	began, acked := time.Now(), t.acked.Load()
-	for _, query := range queries {
-		after := time.Duration(-1)
-		for ctx.Err() == nil && time.Since(began) < mendPatience {
-			if _, err := r.sessions(ctx, t, query, tenants[0], "u-0", "active", acked); err == nil {
-				after = time.Since(r.since) - r.meta.Healed
-				break
-			}
-			pause(ctx, mendLook)
-		}
-		all = append(all, Mended{"the lists of " + query, after})
-	}
-	return all
-}
+func (r *running) sinceHealed() time.Duration { return time.Since(r.since) - r.meta.Healed }
 
 const (
 	// poisonFor is how long nothing happens but poison and traffic, and poisonPause lies

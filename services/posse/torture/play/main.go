@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func main() {
 	seed := flag.Uint64("seed", 0, "the first `seed`; the next runs take the next ones. 0 is the time, and for planted bugs theirs")
 	each := flag.Duration("each", 90*time.Second, "how long a run breaks things")
 	total := flag.Duration("for", 20*time.Minute, "how long to go on with new seeds")
-	dir := flag.String("dir", "", "where runs are recorded; a new temporary directory if empty")
+	dir := flag.String("dir", "", "where each run gets a directory, kept if a promise is broken; the temporary directory if empty")
 	servers := flag.Int("servers", 0, "how many servers of NATS there are: 1, 3, or in turn if 0")
 	clocks := flag.Bool("clocks", true, "have each process's clock be off, for which all is compiled again once")
 	planted := flag.Bool("planted", false, "plant a bug in posse, one after the other, and say which are found")
@@ -70,11 +69,10 @@ func (p player) planted(ctx context.Context) error {
 		if !strings.Contains(bug.Name, p.bug) {
 			continue
 		}
-		caught, err := p.playBug(ctx, bug)
+		caught, found, err := p.playBug(ctx, bug)
 		if err != nil {
 			return fmt.Errorf("%s: %w", bug.Name, err)
 		}
-		found := slices.ContainsFunc(caught, func(c torture.Caught) bool { return slices.Contains(bug.Breaks, c.Promise) })
 		if !found {
 			overlooked = append(overlooked, bug.Name)
 		}
@@ -86,18 +84,40 @@ func (p player) planted(ctx context.Context) error {
 	return nil
 }
 
-func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []torture.Caught, err error) {
+// playBug plays the seeds of a bug until one shows it, and returns what the last one showed.
+func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []torture.Caught, found bool, err error) {
+	built, err := torture.MakeDir()
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(built)) }()
+	programs, err := torture.Build(ctx, built, torture.Source{Clocks: p.clocks, Planted: &bug})
+	if err != nil {
+		return nil, false, err
+	}
+	p.servers = cmp.Or(p.servers, bug.Servers)
+	seeds := bug.Seeds
+	if p.seed != 0 {
+		seeds = []uint64{p.seed}
+	}
+	for _, seed := range seeds {
+		if caught, err = p.catch(ctx, seed, programs); err != nil {
+			return nil, false, err
+		}
+		if slices.ContainsFunc(caught, func(c torture.Caught) bool { return slices.Contains(bug.Breaks, c.Promise) }) {
+			return caught, true, nil
+		}
+	}
+	return caught, false, nil
+}
+
+func (p player) catch(ctx context.Context, seed uint64, programs torture.Programs) (caught []torture.Caught, err error) {
 	dir, err := torture.MakeDir()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks, Planted: &bug})
-	if err != nil {
-		return nil, err
-	}
-	p.servers = cmp.Or(p.servers, bug.Servers)
-	if err := p.run(ctx, cmp.Or(p.seed, bug.Seed), dir, programs, io.Discard); err != nil {
+	if err := p.run(ctx, seed, dir, programs, io.Discard); err != nil {
 		return nil, err
 	}
 	return torture.WhenCaught(dir)
@@ -112,22 +132,21 @@ func (p player) run(ctx context.Context, seed uint64, dir string, programs tortu
 	return torture.Run(ctx, torture.Config{Seed: seed, Servers: servers, Duration: p.each, Dir: dir, Programs: programs, Log: log})
 }
 
-func (p player) play(ctx context.Context) error {
-	dir := p.dir
-	if dir == "" {
-		var err error
-		if dir, err = torture.MakeDir(); err != nil {
-			return err
-		}
+// play removes what it made, but a run that broke a promise or was not recorded whole.
+func (p player) play(ctx context.Context) (err error) {
+	built, err := torture.MakeDir()
+	if err != nil {
+		return err
 	}
-	programs, err := torture.Build(ctx, dir, torture.Source{Clocks: p.clocks})
+	defer func() { err = errors.Join(err, os.RemoveAll(built)) }()
+	programs, err := torture.Build(ctx, built, torture.Source{Clocks: p.clocks})
 	if err != nil {
 		return err
 	}
 	seed := cmp.Or(p.seed, uint64(time.Now().Unix()))
 	for began := time.Now(); ; seed++ {
-		recorded := filepath.Join(dir, strconv.FormatUint(seed, 10))
-		if err := os.MkdirAll(recorded, 0o755); err != nil { //nolint:gosec // PostgreSQL does not run as root
+		recorded := filepath.Join(cmp.Or(p.dir, os.TempDir()), fmt.Sprintf("posse-torture-seed-%d", seed))
+		if err := os.Mkdir(recorded, 0o755); err != nil { //nolint:gosec // PostgreSQL does not run as root
 			return err
 		}
 		if err := p.run(ctx, seed, recorded, programs, os.Stderr); err != nil {
@@ -136,11 +155,11 @@ func (p player) play(ctx context.Context) error {
 		if err := torture.Report(os.Stdout, recorded); err != nil {
 			return err
 		}
-		if time.Since(began)+p.each > p.total {
-			return os.RemoveAll(dir)
-		}
 		if err := os.RemoveAll(recorded); err != nil {
 			return err
+		}
+		if time.Since(began)+p.each > p.total {
+			return nil
 		}
 	}
 }

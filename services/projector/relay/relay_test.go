@@ -189,6 +189,7 @@ func TestRevocationsAreRelayedInOrderAndChained(t *testing.T) {
 	a1 := r.revoke("shop", "carl", "c1")
 	b1 := r.revoke("other", "zoe", "z1")
 	a2 := r.revoke("shop", "anna", "a1")
+	began := time.Now().Truncate(time.Millisecond)
 	r.run(r.log, "one")
 	r.ticked(a2)
 	b2 := r.revoke("other", "zoe", "z2")
@@ -210,7 +211,7 @@ func TestRevocationsAreRelayedInOrderAndChained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tick.Relay != "one" || tick.StreamCreated != events.TimestampOf(state.Created) || tick.AsOf.Time().Before(state.LastTime.Truncate(time.Millisecond)) {
+	if tick.Relay != "one" || tick.StreamCreated != events.TimestampOf(state.Created) || tick.AsOf.Time().Before(began) || tick.AsOf.Time().After(time.Now()) {
 		t.Errorf("tick is %+v, the log %+v", tick, state)
 	}
 }

@@ -45,10 +45,10 @@ const (
 	postgres      = "postgres"
 )
 
-// MakeDir makes a temporary directory for a run, which whoever PostgreSQL runs as can go
-// through.
-func MakeDir() (string, error) {
-	dir, err := os.MkdirTemp("", "posse-torture-")
+// MakeDir makes a new directory for a run, which whoever PostgreSQL runs as can go
+// through, in a parent or, if that is empty, where temporary files are.
+func MakeDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "posse-torture-")
 	if err != nil {
 		return "", err
 	}

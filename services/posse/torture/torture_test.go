@@ -31,7 +31,7 @@ func TestTorture(t *testing.T) { //nolint:paralleltest // promises are about tim
 	}
 	late := 0 // looks at what may be late; a machine that stands still spoils them
 	for _, run := range played {
-		dir, err := torture.MakeDir()
+		dir, err := torture.MakeDir("")
 		if err != nil {
 			t.Fatal(err)
 		}

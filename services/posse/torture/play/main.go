@@ -15,7 +15,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func (p player) planted(ctx context.Context) error {
 
 // playBug plays the seeds of a bug until one shows it, and returns what the last one showed.
 func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []torture.Caught, found bool, err error) {
-	built, err := torture.MakeDir()
+	built, err := torture.MakeDir("")
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,7 +111,7 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []t
 }
 
 func (p player) catch(ctx context.Context, seed uint64, programs torture.Programs) (caught []torture.Caught, err error) {
-	dir, err := torture.MakeDir()
+	dir, err := torture.MakeDir("")
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +133,7 @@ func (p player) run(ctx context.Context, seed uint64, dir string, programs tortu
 
 // play removes what it made, but a run that broke a promise or was not recorded whole.
 func (p player) play(ctx context.Context) (err error) {
-	built, err := torture.MakeDir()
+	built, err := torture.MakeDir("")
 	if err != nil {
 		return err
 	}
@@ -145,8 +144,8 @@ func (p player) play(ctx context.Context) (err error) {
 	}
 	seed := cmp.Or(p.seed, uint64(time.Now().Unix()))
 	for began := time.Now(); ; seed++ {
-		recorded := filepath.Join(cmp.Or(p.dir, os.TempDir()), fmt.Sprintf("posse-torture-seed-%d", seed))
-		if err := os.Mkdir(recorded, 0o755); err != nil { //nolint:gosec // PostgreSQL does not run as root
+		recorded, err := torture.MakeDir(p.dir)
+		if err != nil {
 			return err
 		}
 		if err := p.run(ctx, seed, recorded, programs, os.Stderr); err != nil {

@@ -29,7 +29,7 @@ func newApp(out, errOut io.Writer) *cli.Command {
 		HideVersion: true,
 		// Errors are printed once, by main.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
-		Commands: []*cli.Command{
+		Commands: append(benchChildren(),
 			serveCommand(),
 			recorderCommand(),
 			projectorCommand(),
@@ -44,10 +44,9 @@ func newApp(out, errOut io.Writer) *cli.Command {
 			natsKeysCommand(),
 			doctorCommand(),
 			benchCommand(),
-			benchBusCommand(),
 			healthcheckCommand(),
 			versionCommand(),
-		},
+		),
 	}
 	finish(app)
 	return app

@@ -36,16 +36,24 @@ watchers, replay and rebuild two, and the others less than one.`,
 	}
 }
 
-// benchBusCommand is what the parts gateways, revocations, replay and verify run beside themselves.
-func benchBusCommand() *cli.Command {
-	return &cli.Command{
+// benchChildren are what parts run beside themselves: gateways, revocations, replay and
+// verify a bus, and overload a recorder.
+func benchChildren() []*cli.Command {
+	return []*cli.Command{{
 		Name:   "bench-bus",
 		Hidden: true,
 		Flags:  []cli.Flag{text("dir", "", "directory for the log"), toggle("volatile", "do not sync what is written")},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return bench.ServeBus(ctx, cmd.String("dir"), cmd.Bool("volatile"), cmd.Root().Reader, cmd.Root().Writer)
 		},
-	}
+	}, {
+		Name:   "bench-recorder",
+		Hidden: true,
+		Flags:  []cli.Flag{text("dir", "", "directory for the log")},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			return bench.ServeRecorder(ctx, cmd.String("dir"), cmd.Root().Reader, cmd.Root().Writer)
+		},
+	}}
 }
 
 func runBench(ctx context.Context, cmd *cli.Command) error {

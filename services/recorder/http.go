@@ -11,6 +11,7 @@ import (
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/commands"
 	"github.com/posse-pos/posse/pkg/httpapi"
+	"github.com/posse-pos/posse/pkg/principal"
 )
 
 const bodyReadTimeout = 10 * time.Second
@@ -25,6 +26,7 @@ func (r *Recorder) Register(api huma.API) {
 			"changes nothing and is answered as the first was.",
 		DefaultStatus: http.StatusCreated, Tags: []string{"recording"}, Security: httpapi.Bearer,
 		MaxBodyBytes: httpapi.MaxBody, BodyReadTimeout: bodyReadTimeout,
+		Middlewares: huma.Middlewares{r.refuseEarly(api, "login", arrivals)},
 	}, r.postLogin)
 	huma.Register(api, huma.Operation{
 		OperationID: "record-refresh", Method: http.MethodPost, Path: "/v1/sessions/{session}/refresh",
@@ -32,10 +34,26 @@ func (r *Recorder) Register(api huma.API) {
 		Description: "For POS backends that have tokens of their own.",
 		Tags:        []string{"recording"}, Security: httpapi.Bearer,
 		MaxBodyBytes: httpapi.MaxBody, BodyReadTimeout: bodyReadTimeout,
+		Middlewares: huma.Middlewares{r.refuseEarly(api, "record_refresh", renewals)},
 	}, r.postRefresh)
 	r.registerTouches(api)
 	if r.config.Issuer != nil {
 		r.registerTokens(api)
+	}
+}
+
+// refuseEarly refuses a command that there is no room for before its body is read:
+// to read and to check what will not be carried out takes the processor from what is.
+// Whoever passes still has to get a place.
+func (r *Recorder) refuseEarly(api huma.API, name string, rank rank) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		caller, _ := principal.From(ctx.Context())
+		if err := r.places.look(rank, caller.Tenant); err != nil {
+			r.metrics.begin(name)(err)
+			_ = huma.WriteErr(api, ctx, http.StatusInternalServerError, "", err)
+			return
+		}
+		next(ctx)
 	}
 }
 

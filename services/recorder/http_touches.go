@@ -46,7 +46,7 @@ func (r *Recorder) registerTouches(api huma.API) {
 			"If a line is not acceptable, none is recorded, and the answer names each bad line by its number.",
 		DefaultStatus: http.StatusAccepted, Tags: []string{"recording"}, Security: httpapi.Bearer,
 		MaxBodyBytes: maxTouchesBody, BodyReadTimeout: bodyReadTimeout, SkipValidateBody: true,
-		RequestBody: body,
+		RequestBody: body, Middlewares: huma.Middlewares{r.refuseEarly(api, "touch", arrivals)},
 	}, r.postTouches)
 	delete(body.Content, typeOctets)
 }

@@ -225,9 +225,9 @@ func TestTwiceTooManyLogins(t *testing.T) {
 	l.counted(`
 		# HELP posse_recorder_shed_total Commands that were refused because there were too many, by kind and by why: full when no more may wait, late when one waited for too long, share when its tenant had its share.
 		# TYPE posse_recorder_shed_total counter
-		posse_recorder_shed_total{command="login",why="full"} 2
+		posse_recorder_shed_total{command="login",why="full"} 3
 		posse_recorder_shed_total{command="login",why="share"} 22
-		posse_recorder_shed_total{command="touch",why="full"} 1
+		posse_recorder_shed_total{command="touch",why="full"} 2
 	`)
 }
 
@@ -239,6 +239,13 @@ func (l *loaded) refusesOthers() {
 		got, err := l.login("three", "zoe", overNATS)
 		if err != nil || got.status != http.StatusServiceUnavailable || got.reason != commands.ReasonBusy || got.retryAfter < 1 {
 			l.t.Errorf("one more login, of another tenant, is answered %+v, %v", got, err)
+		}
+	}
+	// What will not be carried out is not read.
+	for _, path := range []string{"/v1/sessions", "/v1/touches"} {
+		got, err := l.send(http.MethodPost, path, "backend:k1@three", "application/json", "{")
+		if err != nil || got.status != http.StatusServiceUnavailable || got.reason != commands.ReasonBusy || got.retryAfter < 1 {
+			l.t.Errorf("half a body to %s is answered %+v, %v", path, got, err)
 		}
 	}
 	caller := commands.Caller{Principal: principal.Principal{Kind: principal.Backend, Tenant: "three", KeyID: "k1"}}

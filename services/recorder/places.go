@@ -123,11 +123,8 @@ func (p *places) take(ctx context.Context, r rank, tenant string) (leave func(),
 func (p *places) enter(r rank, tenant string) (*list.Element, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r < endings && p.tenants[tenant] >= p.share {
-		return nil, p.refuse(shedShare, commands.ReasonTooMany, "%d commands of your tenant are under way already", p.tenants[tenant])
-	}
-	if p.taken >= p.limit[r] && p.queues[r].Len() >= p.room {
-		return nil, p.refuse(shedFull, commands.ReasonBusy, "%d commands are under way and %d more wait", p.taken, p.waiting())
+	if err := p.tooMany(r, tenant); err != nil {
+		return nil, err
 	}
 	if r < endings {
 		p.tenants[tenant]++
@@ -137,6 +134,24 @@ func (p *places) enter(r rank, tenant string) (*list.Element, error) {
 		return nil, nil //nolint:nilnil // there is a place
 	}
 	return p.queues[r].PushBack(&waiting{admitted: make(chan struct{})}), nil
+}
+
+// look says whether a command that came now would be refused at once.
+func (p *places) look(r rank, tenant string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tooMany(r, tenant)
+}
+
+// tooMany refuses what there is no room for. The caller holds the lock.
+func (p *places) tooMany(r rank, tenant string) error {
+	switch {
+	case r < endings && p.tenants[tenant] >= p.share:
+		return p.refuse(shedShare, commands.ReasonTooMany, "%d commands of your tenant are under way already", p.tenants[tenant])
+	case p.taken >= p.limit[r] && p.queues[r].Len() >= p.room:
+		return p.refuse(shedFull, commands.ReasonBusy, "%d commands are under way and %d more wait", p.taken, p.waiting())
+	}
+	return nil
 }
 
 // await waits for a place, and gives up its turn when it took too long.

@@ -39,7 +39,7 @@ func (r *Recorder) Serve(ctx context.Context) error {
 		TrustedProxies: r.config.TrustedProxies,
 		Logger:         r.logger,
 	})
-	r.Register(api)
+	r.Register(api) //nolint:contextcheck // likewise
 	httpapi.RegisterEnders(api, r, r.config.Confirmations)
 	server := process.HTTPServer{Name: "recorder", Listener: r.config.Listener, Handler: router, Logger: r.logger}
 	return process.Group{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -14,7 +15,6 @@ import (
 	"time"
 
 	"github.com/posse-pos/posse/pkg/activesessions/memstore"
-	"github.com/posse-pos/posse/pkg/httpapi"
 	"github.com/posse-pos/posse/pkg/principal"
 	"github.com/posse-pos/posse/pkg/process"
 	"github.com/posse-pos/posse/services/recorder"
@@ -32,34 +32,17 @@ const (
 )
 
 // measureOverload offers a recorder twice the logins that it can record, over HTTP
-// and whether it answers or not, and ends sessions meanwhile.
+// and whether it answers or not, and ends sessions meanwhile. The recorder, with its
+// log and its read model, is a process of its own.
 func measureOverload(ctx context.Context, r *run) error {
 	r.section(fmt.Sprintf("overload: %d times the logins that can be recorded, over HTTP, an fsync behind every write", overloaded))
-	rig, err := newRig(ctx, r.Dir)
-	if err != nil {
-		return err
-	}
-	defer rig.close()
-	store := memstore.New(memstore.Config{})
-	stop, err := rig.project(ctx, store)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	rec, err := recorder.New(recorder.Config{Log: rig.log, Reader: store, Bus: rig.conn, Logger: quiet})
-	if err != nil {
-		return err
-	}
-	shop, err := openOverload(ctx, rec)
+	shop, err := openOverload(ctx, r.Dir)
 	if err != nil {
 		return err
 	}
 	defer shop.close()
 	ends := oneByOne + int(r.OverloadFor.Seconds()*endingsRate) + 1
 	if err := shared(ends, prepareCallers, func(i int) error { return good(shop.login(ctx, i, "till-"+strconv.Itoa(i))) }); err != nil {
-		return err
-	}
-	if err := rig.settled(ctx, store); err != nil {
 		return err
 	}
 	return r.overload(ctx, shop)
@@ -71,7 +54,7 @@ func (r *run) overload(ctx context.Context, shop *overload) error {
 		return err
 	}
 	r.latency("a login, alone", alone, "")
-	if alone, err = sampled(oneByOne, func(i int) error { return good(shop.end(ctx, i)) }); err != nil {
+	if alone, err = sampled(oneByOne, func(i int) error { return good(shop.terminate(ctx, i)) }); err != nil {
 		return err
 	}
 	r.latency("Terminate, alone", alone, "")
@@ -84,7 +67,7 @@ func (r *run) overload(ctx context.Context, shop *overload) error {
 	var meanwhile sync.WaitGroup
 	endings := make(chan *answers, 1)
 	meanwhile.Go(func() {
-		endings <- offer(endingsRate, r.OverloadFor, func(i int) (int, error) { return shop.end(ctx, oneByOne+i) })
+		endings <- offer(endingsRate, r.OverloadFor, func(i int) (int, error) { return shop.terminate(ctx, oneByOne+i) })
 	})
 	logins := offer(overloaded*rate, r.OverloadFor, func(i int) (int, error) { return shop.login(ctx, i, "more-"+strconv.Itoa(i)) })
 	meanwhile.Wait()
@@ -101,34 +84,53 @@ func (r *run) overload(ctx context.Context, shop *overload) error {
 	return nil
 }
 
-// overload is a recorder on a port, and who asks it.
+// overload is a recorder in a process of its own, and who asks it.
 type overload struct {
-	url    string
+	*child
+
 	client *http.Client
-	stop   func()
 }
 
-func openOverload(ctx context.Context, rec *recorder.Recorder) (*overload, error) {
-	//nolint:contextcheck // its requests have contexts of their own
-	router, api := httpapi.New(httpapi.Config{
-		Title: "posse bench", Version: "1.0.0", Authenticator: bearers{"backend": backend, "admin": admin}, Logger: quiet,
-	})
-	rec.Register(api)
-	httpapi.RegisterEnders(api, rec, nil)
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+func openOverload(ctx context.Context, dir string) (*overload, error) {
+	started, err := startChild(ctx, "bench-recorder", "--dir", dir)
 	if err != nil {
 		return nil, err
 	}
-	server := process.HTTPServer{Name: "overload", Listener: listener, Handler: router, Logger: quiet}
 	transport := &http.Transport{MaxIdleConnsPerHost: process.DefaultMaxConnections()}
-	return &overload{
-		url: "http://" + listener.Addr().String(), client: &http.Client{Transport: transport}, stop: inBackground(ctx, server.Serve),
-	}, nil
+	return &overload{started, &http.Client{Transport: transport}}, nil
 }
 
 func (o *overload) close() {
 	o.client.CloseIdleConnections()
-	o.stop()
+	o.finish()
+}
+
+// ServeRecorder is a recorder on a port, with a log and a read model of its own.
+func ServeRecorder(ctx context.Context, dir string, in io.Reader, out io.Writer) error {
+	rig, err := newRig(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer rig.close()
+	store := memstore.New(memstore.Config{})
+	stop, err := rig.project(ctx, store)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	rec, err := recorder.New(recorder.Config{
+		Log: rig.log, Reader: store, Bus: rig.conn, Logger: quiet,
+		Authenticator: bearers{"backend": backend, "admin": admin}, Listener: listener,
+	})
+	if err != nil {
+		return err
+	}
+	defer inBackground(ctx, rec.Serve)()
+	return serveChild("http://"+listener.Addr().String(), in, out)
 }
 
 // bearers knows callers by name.
@@ -150,8 +152,8 @@ func (o *overload) login(ctx context.Context, i int, user string) (int, error) {
 	return o.ask(ctx, http.MethodPost, "/v1/sessions", "backend", `{"user":"`+user+`",`+session+`"platform":"ios","app_version":"1.8.1"}`)
 }
 
-// end ends the session of one of those who signed in first.
-func (o *overload) end(ctx context.Context, i int) (int, error) {
+// terminate ends the session of one of those who signed in first.
+func (o *overload) terminate(ctx context.Context, i int) (int, error) {
 	return o.ask(ctx, http.MethodDelete, "/v1/sessions/s-"+strconv.Itoa(i), "admin", "")
 }
 
@@ -166,7 +168,8 @@ func (o *overload) ask(ctx context.Context, method, path, bearer, body string) (
 	if err != nil {
 		return 0, err
 	}
-	return response.StatusCode, response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body) // so that the connection is used again
+	return response.StatusCode, errors.Join(err, response.Body.Close())
 }
 
 // good refuses to time an answer that is none.

@@ -161,7 +161,7 @@ func (r *run) snapshots(ctx context.Context, rig *busRig) error {
 	r.row("bare write and sync of so many bytes", short(bare), "")
 	r.row("closing the gateway, which writes the snapshot", short(wrote), "")
 	r.ratio(wrote.Seconds(), bare.Seconds(), "")
-	away := busRig{url: "nats://127.0.0.1:1"} // where nobody answers
+	away := busRig{child: &child{url: "nats://127.0.0.1:1"}} // where nobody answers
 	var starts []float64
 	for range r.Rounds {
 		runtime.GC()

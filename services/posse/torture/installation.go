@@ -69,6 +69,7 @@ type installation struct {
 	nodes     []natsNode
 	programs  map[string]*program
 	database  *pgtest.Server
+	disks     map[string]string // directory by process
 	lines     map[string]link
 	disorders map[string][]*netfault.Disorder // by role
 	clocks    map[string]int                  // seconds that a process's clock is ahead
@@ -99,7 +100,7 @@ func (in *installation) key(role string) string {
 func install(ctx context.Context, config Config, died func(string, error)) (*installation, error) {
 	in := &installation{
 		Programs: config.Programs, dir: config.Dir, seed: config.Seed, count: config.Servers, died: died,
-		programs: map[string]*program{}, lines: map[string]link{}, disorders: map[string][]*netfault.Disorder{},
+		programs: map[string]*program{}, disks: map[string]string{}, lines: map[string]link{}, disorders: map[string][]*netfault.Disorder{},
 		clocks: map[string]int{}, api: map[string]string{}, admin: map[string]string{}, keys: map[string]string{},
 	}
 	if err := in.startAll(ctx); err != nil {
@@ -152,6 +153,9 @@ func (in *installation) checkpoints(auditor string) string {
 }
 
 func (in *installation) startPostgres(ctx context.Context) (err error) {
+	if err := in.mountDisk(postgres, in.path(postgres)); err != nil {
+		return err
+	}
 	in.database, err = in.runPostgres(ctx)
 	if err != nil {
 		return err
@@ -245,10 +249,14 @@ func (in *installation) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for name := range in.admin {
-		for !in.isReady(ctx, name) {
+		for {
+			err := in.isReady(ctx, name)
+			if err == nil {
+				break
+			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("%s is not ready after %s; see %s", name, startPatience, in.logFile(name))
+				return fmt.Errorf("%s is not ready after %s: %w; see %s", name, startPatience, err, in.logFile(name))
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
@@ -278,9 +286,13 @@ func get(ctx context.Context, url string) (status int, text []byte, err error) {
 	return response.StatusCode, text, err
 }
 
-func (in *installation) isReady(ctx context.Context, name string) bool {
-	status, _, err := in.look(ctx, name, "/readyz")
-	return err == nil && status == http.StatusOK
+// isReady returns why a process is not.
+func (in *installation) isReady(ctx context.Context, name string) error {
+	status, text, err := in.look(ctx, name, "/readyz")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("it answers %d: %s", status, text)
+	}
+	return err
 }
 
 // targets are what can be broken.
@@ -289,16 +301,12 @@ func (in *installation) targets() Targets {
 		Processes: append(slices.Sorted(maps.Keys(in.programs)), postgres),
 		Lines:     slices.Sorted(maps.Keys(in.lines)),
 		Roles:     slices.Sorted(maps.Keys(in.disorders)),
-	}
-	for _, node := range in.nodes {
-		if node.isDisk {
-			t.Disks = append(t.Disks, node.name)
-		}
-		if in.count > 1 {
-			t.Servers = append(t.Servers, node.name)
-		}
+		Disks:     slices.Sorted(maps.Keys(in.disks)),
 	}
 	if in.count > 1 {
+		for _, node := range in.nodes {
+			t.Servers = append(t.Servers, node.name)
+		}
 		t.Streams = []string{events.StreamSessions, events.StreamRevocations, events.StreamTouches}
 	}
 	return t
@@ -342,12 +350,12 @@ func (in *installation) end() error {
 			errs = append(errs, p.end(syscall.SIGTERM))
 		}
 	}
-	errs = append(errs, in.keepDisks())
 	for _, link := range in.lines {
 		link.each((*netfault.Line).Close)
 	}
 	if in.database != nil {
 		errs = append(errs, in.database.Stop())
 	}
+	errs = append(errs, in.keepDisks())
 	return errors.Join(errs...)
 }

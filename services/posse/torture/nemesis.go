@@ -127,7 +127,7 @@ func (n *nemesis) fault(ctx context.Context, step Step) error {
 	case Lose:
 		return n.lose(ctx, n.in.node(step.Target), last)
 	case Fill:
-		return n.fill(ctx, n.in.node(step.Target), last)
+		return n.fill(ctx, step.Target, last)
 	default:
 		return fmt.Errorf("torture: there is no action %q", step.Action)
 	}
@@ -166,11 +166,16 @@ const slowness = 300 * time.Millisecond
 func (n *nemesis) killPostgres(ctx context.Context, last func()) error {
 	err := n.in.database.Kill()
 	last()
-	server, startErr := n.in.runPostgres(context.WithoutCancel(ctx))
-	if startErr == nil {
+	return errors.Join(err, n.startPostgres(ctx))
+}
+
+// startPostgres starts it again, to which the end of the run is no hindrance.
+func (n *nemesis) startPostgres(ctx context.Context) error {
+	server, err := n.in.runPostgres(context.WithoutCancel(ctx))
+	if err == nil {
 		n.in.database = server
 	}
-	return errors.Join(err, startErr)
+	return err
 }
 
 func (n *nemesis) pause(target string, last func()) error {

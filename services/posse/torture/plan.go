@@ -24,7 +24,7 @@ const (
 	Trim     Action = "trim"      // the stream of revocations, of all that it held
 	Recreate Action = "recreate"  // the stream of revocations, made anew
 	Leader   Action = "leader"    // a stream is led by another server of the cluster
-	Fill     Action = "fill"      // the disk of a server of NATS
+	Fill     Action = "fill"      // the disk of a server of NATS, or of PostgreSQL
 	Lose     Action = "lose"      // kill -9 of a server of the cluster, and a start with nothing on its disk
 )
 
@@ -47,7 +47,7 @@ type Targets struct {
 	Lines     []string
 	// Roles are the processes that hear NATS over a line.
 	Roles []string
-	// Disks are those of servers of NATS that can be filled.
+	// Disks are the processes whose disks can be filled.
 	Disks []string
 	// Servers are those of a cluster of NATS, and Streams what they have; both are empty
 	// where there is one server.

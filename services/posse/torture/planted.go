@@ -146,7 +146,7 @@ var PlantedBugs = []PlantedBug{
 			Old:  "codeTooManyBatches):\n",
 			New:  "codeTooManyBatches):\n\t\tif hasCode(err, codeConflictInFlight) {\n\t\t\treturn 1, nil\n\t\t}\n",
 		}},
-		Servers: 3, Seeds: []uint64{262},
+		Servers: 3, Seeds: []uint64{262, 262, 262}, // it takes two recorders at the same moment
 		Breaks: []string{promiseLog, promiseLogoutAll, promiseLogoutOthers, promiseRefresh},
 	},
 	{

@@ -24,7 +24,6 @@ type natsNode struct {
 	monitor  string
 	routes   string // for the other servers; "" if there are none
 	storeDir string
-	isDisk   bool // it has nothing but the server's on it, and little room
 }
 
 // startNATS starts servers with the shipped configuration, of which only the name,
@@ -48,9 +47,9 @@ func (in *installation) startNATS(ctx context.Context) error {
 	}
 	for i, node := range in.nodes {
 		in.nodes[i].storeDir = in.path(filepath.Join(dirWritten, node.name))
-	}
-	if err := in.mountDisks(); err != nil {
-		return err
+		if err := in.mountDisk(node.name, in.nodes[i].storeDir); err != nil {
+			return err
+		}
 	}
 	for _, node := range in.nodes {
 		config := filepath.Join(filepath.Dir(shipped), node.name+".conf")

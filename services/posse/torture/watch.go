@@ -13,7 +13,7 @@ import (
 func (r *running) watch(ctx context.Context, t *traffic) []Mended {
 	well := map[string]func() bool{}
 	for name := range r.in.admin {
-		well[name] = func() bool { return r.in.isReady(ctx, name) }
+		well[name] = func() bool { return r.in.isReady(ctx, name) == nil }
 	}
 	acked := t.acked.Load()
 	for _, query := range r.in.named("query") {

@@ -64,13 +64,16 @@ type player struct {
 // planted plays a seed against posse with each of the planted bugs.
 func (p player) planted(ctx context.Context) error {
 	var overlooked []string
+	var failed error
 	for _, bug := range torture.PlantedBugs {
 		if !strings.Contains(bug.Name, p.bug) {
 			continue
 		}
 		caught, found, err := p.playBug(ctx, bug)
 		if err != nil {
-			return fmt.Errorf("%s: %w", bug.Name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", bug.Name, err))
+			fmt.Printf("%s\n    no verdict: %v\n", bug.Name, err) //nolint:forbidigo // it is what it says
+			continue
 		}
 		if !found {
 			overlooked = append(overlooked, bug.Name)
@@ -78,9 +81,9 @@ func (p player) planted(ctx context.Context) error {
 		fmt.Printf("%s\n    found: %v %v\n", bug.Name, found, caught) //nolint:forbidigo // it is what it says
 	}
 	if len(overlooked) > 0 {
-		return fmt.Errorf("not found: %s", strings.Join(overlooked, "; "))
+		failed = errors.Join(failed, fmt.Errorf("not found: %s", strings.Join(overlooked, "; ")))
 	}
-	return nil
+	return failed
 }
 
 // playBug plays the seeds of a bug until one shows it, and returns what the last one showed.
@@ -110,16 +113,17 @@ func (p player) playBug(ctx context.Context, bug torture.PlantedBug) (caught []t
 	return caught, false, nil
 }
 
-func (p player) catch(ctx context.Context, seed uint64, programs torture.Programs) (caught []torture.Caught, err error) {
-	dir, err := torture.MakeDir("")
+// catch removes what it recorded, but a run that did not come to its end.
+func (p player) catch(ctx context.Context, seed uint64, programs torture.Programs) ([]torture.Caught, error) {
+	dir, err := torture.MakeDir(p.dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := p.run(ctx, seed, dir, programs, io.Discard); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("seed %d, recorded in %s: %w", seed, dir, err)
 	}
-	return torture.WhenCaught(dir)
+	caught, err := torture.WhenCaught(dir)
+	return caught, errors.Join(err, os.RemoveAll(dir))
 }
 
 // run records a run of one seed.

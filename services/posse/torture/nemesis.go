@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/posse-pos/posse/events"
 	"github.com/posse-pos/posse/pkg/bus"
 	"github.com/posse-pos/posse/pkg/netfault"
@@ -236,20 +238,41 @@ func (n *nemesis) operate(ctx context.Context, do func(ctx context.Context, conn
 // lost it.
 func (n *nemesis) recreate(ctx context.Context) error {
 	return n.operate(ctx, func(ctx context.Context, conn *bus.Conn) error {
-		// One that was not answered may have happened, so the stream is made in any case.
-		deleted := conn.JetStream().DeleteStream(ctx, events.StreamRevocations)
+		if err := deleteStream(ctx, conn, events.StreamRevocations); err != nil {
+			return err
+		}
 		for { // what is being deleted cannot be made for a moment
 			doctor := n.in.command(ctx, "operator", "doctor", "--streams", "--apply", "--replicas", strconv.Itoa(n.in.count))
 			out, err := doctor.CombinedOutput()
 			if err == nil {
-				return deleted
+				return nil
 			}
 			if ctx.Err() != nil {
-				return fmt.Errorf("posse doctor: %w\n%s", errors.Join(err, deleted), out)
+				return fmt.Errorf("posse doctor: %w\n%s", err, out)
 			}
 		}
 	})
 }
+
+// deleteStream asks again when it is not answered, which a cluster does not do that has
+// lost a server: what was asked may have happened, or happen yet.
+func deleteStream(ctx context.Context, conn *bus.Conn, name string) error {
+	for {
+		asked, cancel := context.WithTimeout(ctx, deletePatience)
+		err := conn.JetStream().DeleteStream(asked, name)
+		cancel()
+		if err == nil || errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("delete %s: %w", name, err)
+		}
+		pause(ctx, mendLook)
+	}
+}
+
+// deletePatience is how long one answer is waited for.
+const deletePatience = 2 * time.Second
 
 // operatorPatience is how long an operator tries, while other things are broken too.
 const operatorPatience = time.Minute

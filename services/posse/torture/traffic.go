@@ -274,14 +274,22 @@ func (c *caller) refresh(ctx context.Context, d *device) {
 	}
 }
 
-// reuse redeems a token for the second time, as a thief does.
+// reuse redeems a token for the second time, as a thief does. Where none was redeemed
+// before, the device does so first.
 func (c *caller) reuse(ctx context.Context, d *device) {
-	c.mu.Lock()
-	token := d.redeemed
-	c.mu.Unlock()
-	if token != "" {
+	if c.redeemedOf(d) == "" {
+		c.refresh(ctx, d)
+	}
+	if token := c.redeemedOf(d); token != "" {
 		c.redeem(ctx, Reuse, d, token, &client.Grant{})
 	}
+}
+
+// redeemedOf is the token that the device redeemed last.
+func (c *caller) redeemedOf(d *device) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return d.redeemed
 }
 
 func (c *caller) redeem(ctx context.Context, kind Kind, d *device, token string, grant *client.Grant) Operation {

@@ -9,8 +9,13 @@ const chromium = {
     '--disable-component-update', '--no-first-run', '--font-render-hinting=none'],
 };
 
+// What pages say, weigh and look like is the same wherever they come from: once is
+// enough. Whatever asks posse for something is played in each topology.
+const once = ['languages', 'weight', 'keyboard'].map((part) => `${part}.spec.mjs`);
+
 export default defineConfig({
   testDir: '.',
+  testIgnore: posse.topology === 'serve' ? [] : once,
   outputDir: artefacts('results'),
   fullyParallel: true,
   forbidOnly: Boolean(process.env.CI),

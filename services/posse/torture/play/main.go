@@ -70,6 +70,9 @@ func (p player) planted(ctx context.Context) error {
 			continue
 		}
 		caught, found, err := p.playBug(ctx, bug)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", bug.Name, err))
 			fmt.Printf("%s\n    no verdict: %v\n", bug.Name, err) //nolint:forbidigo // it is what it says
